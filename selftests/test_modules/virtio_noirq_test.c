@@ -1,0 +1,602 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Two virtio drivers that read sectors of a block device while the system
+ * resumes, and compare what they read with a known pattern:
+ *
+ * virtio_noirq_test reads in restore_noirq(), by polling. Its virtqueue lives
+ * through the sleep. This is how a driver uses the noirq phase.
+ *
+ * virtio_normal_test does the same in restore(), as drivers do that know only
+ * the normal phase: it deletes its virtqueue in freeze() and finds it again in
+ * restore().
+ *
+ * The disk must carry the pattern; see struct vnt_label and vnt_word(). Other
+ * disks are left alone, and nothing is ever written to any. There is no module
+ * alias on purpose: this must not be loaded because a disk turned up.
+ *
+ * For each device, debugfs has a folder virtio_noirq_test/virtio<N>:
+ *
+ *   features           negotiated feature bits, hexadecimal
+ *   seed               seed of the pattern; write another one to see the
+ *                      comparison fail
+ *   first_answer_ns    nanoseconds from the start of dpm_resume_noirq to the
+ *                      first answered and compared request, last cycle only
+ *   read               write a number to read that many sectors now, by
+ *                      interrupt
+ *   running/           what "read" did
+ *   suspend/           what freeze_noirq() did, by polling
+ *   resume/            what restore_noirq() or restore() did, by polling
+ *
+ * and in each of the last three, counted since the driver was bound:
+ *
+ *   requests           requests answered, one sector each
+ *   noirq_requests     those of them answered while the PM core was in its
+ *                      noirq phase
+ *   bytes              bytes compared with the pattern
+ *   mismatches         64-bit words that differed
+ *   errors             requests not answered, or answered with an error
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cleanup.h>
+#include <linux/debugfs.h>
+#include <linux/dma-mapping.h>
+#include <linux/iopoll.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+#include <linux/virtio.h>
+#include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <trace/events/power.h>
+
+#define VNT_MAGIC	"virtio-noirq-pat"
+#define VNT_DEPTH	4	/* requests in flight at the same time */
+#define VNT_SPIN_US	(100 * USEC_PER_MSEC)
+#define VNT_SLEEP_US	1000
+#define VNT_TIMEOUT_US	(5 * USEC_PER_SEC)	/* for one request */
+#define VNT_WORDS	(SECTOR_SIZE / sizeof(__le64))
+
+static unsigned int requests = 8;
+module_param(requests, uint, 0444);
+MODULE_PARM_DESC(requests, "Requests per resume (default 8)");
+
+/* What the PM core is doing, from its own trace events. */
+static u64 vnt_resume_start_ns;
+static bool vnt_in_noirq;
+
+static struct dentry *vnt_debugfs;
+
+/* Makes a kernel without noirq support refuse this module. */
+static int (*const vnt_needed)(struct virtio_device *) __used =
+	virtio_device_restore_noirq;
+
+/* Sector 0 of a disk that is ours. */
+struct vnt_label {
+	char magic[16];
+	__le64 seed;
+};
+
+struct vnt_stats {
+	u64 requests;
+	u64 noirq_requests;
+	u64 bytes;
+	u64 mismatches;
+	u64 errors;
+};
+
+struct vnt_request {
+	u64 sector;
+	struct virtio_blk_outhdr hdr;
+
+	/* The device writes here. */
+	__dma_from_device_group_begin(answer);
+	__le64 data[VNT_WORDS];
+	u8 status;
+	__dma_from_device_group_end(answer);
+};
+
+struct vnt {
+	struct virtio_device *vdev;
+	struct virtqueue *vq;		/* NULL if deleted */
+	struct mutex lock;		/* one reader of the virtqueue */
+	bool interrupted;		/* since the last kick */
+	struct vnt_request *slots[VNT_DEPTH];
+	unsigned int in_flight;
+	u32 sectors;			/* that are read: all, or 2 TiB */
+	u32 sequence;
+	u64 seed;
+	u64 features;
+	u64 first_answer_ns;
+	struct vnt_stats running;
+	struct vnt_stats suspend;
+	struct vnt_stats resume;
+	struct dentry *debugfs;
+};
+
+/* Looks for an answer; NULL if there is none yet. */
+typedef struct vnt_request *(*vnt_get_t)(struct vnt *t);
+
+static u64 vnt_word(u64 seed, u64 sector, unsigned int word)
+{
+	return (seed + sector * VNT_WORDS + word) * 0x9E3779B97F4A7C15ULL;
+}
+
+static void vnt_interrupt(struct virtqueue *vq)
+{
+	struct vnt *t = vq->vdev->priv;
+
+	WRITE_ONCE(t->interrupted, true);
+}
+
+static struct vnt_request *vnt_get(struct vnt *t)
+{
+	unsigned int len;
+
+	return virtqueue_get_buf(t->vq, &len);
+}
+
+/* Does not look at the virtqueue before the interrupt. */
+static struct vnt_request *vnt_get_interrupted(struct vnt *t)
+{
+	return READ_ONCE(t->interrupted) ? vnt_get(t) : NULL;
+}
+
+/*
+ * Gets the next answer, or NULL if there is none in time. Spins for long enough
+ * that QEMU's -icount mode, which skips the time in which the CPU is idle, does
+ * not make the device late. Then sleeps between two looks: timers work in the
+ * noirq phase.
+ */
+static struct vnt_request *vnt_wait(struct vnt *t, vnt_get_t get)
+{
+	struct vnt_request *req;
+	int err;
+
+	err = poll_timeout_us(req = get(t), req || virtqueue_is_broken(t->vq),
+			      0, VNT_SPIN_US, false);
+	if (err)
+		poll_timeout_us(req = get(t), req || virtqueue_is_broken(t->vq),
+				VNT_SLEEP_US, VNT_TIMEOUT_US, false);
+	return req;
+}
+
+static int vnt_submit(struct vnt *t, struct vnt_request *req, u64 sector)
+{
+	struct scatterlist hdr, data, status;
+	struct scatterlist *sgs[] = { &hdr, &data, &status };
+	int err;
+
+	req->sector = sector;
+	req->hdr.type = cpu_to_virtio32(t->vdev, VIRTIO_BLK_T_IN);
+	req->hdr.ioprio = 0;
+	req->hdr.sector = cpu_to_virtio64(t->vdev, sector);
+	memset(req->data, 0xa5, sizeof(req->data));
+	req->status = 0xff;
+
+	sg_init_one(&hdr, &req->hdr, sizeof(req->hdr));
+	sg_init_one(&data, req->data, sizeof(req->data));
+	sg_init_one(&status, &req->status, sizeof(req->status));
+
+	/*
+	 * With indirect descriptors the ring wants memory for a table. It must
+	 * not wait for it here, and can do without.
+	 */
+	err = virtqueue_add_sgs(t->vq, sgs, 1, 2, req, GFP_NOWAIT);
+	if (!err)
+		t->in_flight++;
+	return err;
+}
+
+static void vnt_compare(struct vnt *t, struct vnt_stats *stats,
+			const struct vnt_request *req)
+{
+	unsigned int i;
+
+	if (req->status != VIRTIO_BLK_S_OK) {
+		stats->errors++;
+		return;
+	}
+
+	for (i = 0; i < VNT_WORDS; i++)
+		if (le64_to_cpu(req->data[i]) != vnt_word(t->seed, req->sector, i))
+			stats->mismatches++;
+
+	stats->bytes += sizeof(req->data);
+	stats->requests++;
+	if (READ_ONCE(vnt_in_noirq))
+		stats->noirq_requests++;
+}
+
+/* Reads up to VNT_DEPTH sectors, all in flight at the same time. */
+static int vnt_read_batch(struct vnt *t, struct vnt_stats *stats,
+			  unsigned int count, vnt_get_t get)
+{
+	struct vnt_request *req;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < count && !err; i++)
+		err = vnt_submit(t, t->slots[i],
+				 1 + t->sequence++ % (t->sectors - 1));
+	stats->errors += count - t->in_flight;
+
+	WRITE_ONCE(t->interrupted, false);
+	virtqueue_kick(t->vq);
+	while (t->in_flight) {
+		req = vnt_wait(t, get);
+		if (!req) {
+			stats->errors += t->in_flight;
+			return -ETIMEDOUT;
+		}
+		t->in_flight--;
+		vnt_compare(t, stats, req);
+	}
+	return err;
+}
+
+static int vnt_read(struct vnt *t, struct vnt_stats *stats,
+		    unsigned int count, vnt_get_t get)
+{
+	unsigned int n;
+	int err;
+
+	guard(mutex)(&t->lock);
+
+	for (; count; count -= n) {
+		/* No virtqueue, or a lost request still owns its buffer. */
+		if (!t->vq || t->in_flight) {
+			stats->errors += count;
+			return -EIO;
+		}
+		n = min(count, VNT_DEPTH);
+		err = vnt_read_batch(t, stats, n, get);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/*
+ * The same requests for both drivers, as soon as the device is ready. A fresh or
+ * reset virtqueue has its callback enabled.
+ */
+static int vnt_read_resume(struct vnt *t)
+{
+	int err;
+
+	virtqueue_disable_cb(t->vq);
+	err = vnt_read(t, &t->resume, 1, vnt_get);
+	if (err)
+		return err;
+
+	t->first_answer_ns = ktime_get_ns() - READ_ONCE(vnt_resume_start_ns);
+	return vnt_read(t, &t->resume, requests - 1, vnt_get);
+}
+
+/* Returns -ENODEV if the disk is not ours. */
+static int vnt_read_label(struct vnt *t)
+{
+	struct vnt_request *req = t->slots[0];
+	const struct vnt_label *label = (const void *)req->data;
+	int err;
+
+	err = vnt_submit(t, req, 0);
+	if (err)
+		return err;
+
+	virtqueue_kick(t->vq);
+	if (!vnt_wait(t, vnt_get))
+		return -ETIMEDOUT;
+	t->in_flight--;
+
+	if (req->status != VIRTIO_BLK_S_OK)
+		return -EIO;
+	if (memcmp(label->magic, VNT_MAGIC, sizeof(label->magic)))
+		return -ENODEV;
+
+	t->seed = le64_to_cpu(label->seed);
+	return 0;
+}
+
+static int vnt_find_vq(struct vnt *t)
+{
+	struct virtqueue *vq;
+
+	vq = virtio_find_single_vq(t->vdev, vnt_interrupt, "requests");
+	if (IS_ERR(vq))
+		return PTR_ERR(vq);
+
+	t->vq = vq;
+	virtio_device_ready(t->vdev);
+	return 0;
+}
+
+/* Takes lost requests back; the device has been reset. */
+static void vnt_detach(struct vnt *t)
+{
+	while (virtqueue_detach_unused_buf(t->vq))
+		t->in_flight--;
+}
+
+static void vnt_del_vq(struct vnt *t)
+{
+	virtio_reset_device(t->vdev);
+	if (!t->vq)
+		return;
+
+	vnt_detach(t);
+	t->vdev->config->del_vqs(t->vdev);
+	t->vq = NULL;
+}
+
+static int vnt_debugfs_read_set(void *data, u64 count)
+{
+	struct vnt *t = data;
+
+	if (count > UINT_MAX)
+		return -EINVAL;
+	return vnt_read(t, &t->running, count, vnt_get_interrupted);
+}
+DEFINE_DEBUGFS_ATTRIBUTE(vnt_debugfs_read, NULL, vnt_debugfs_read_set, "%llu\n");
+
+static void vnt_debugfs_stats(const char *name, struct vnt *t,
+			      struct vnt_stats *stats)
+{
+	struct dentry *dir = debugfs_create_dir(name, t->debugfs);
+
+	debugfs_create_u64("requests", 0400, dir, &stats->requests);
+	debugfs_create_u64("noirq_requests", 0400, dir, &stats->noirq_requests);
+	debugfs_create_u64("bytes", 0400, dir, &stats->bytes);
+	debugfs_create_u64("mismatches", 0400, dir, &stats->mismatches);
+	debugfs_create_u64("errors", 0400, dir, &stats->errors);
+}
+
+static void vnt_debugfs_add(struct vnt *t)
+{
+	t->debugfs = debugfs_create_dir(dev_name(&t->vdev->dev), vnt_debugfs);
+	debugfs_create_x64("features", 0400, t->debugfs, &t->features);
+	debugfs_create_u64("seed", 0600, t->debugfs, &t->seed);
+	debugfs_create_u64("first_answer_ns", 0400, t->debugfs,
+			   &t->first_answer_ns);
+	debugfs_create_file_unsafe("read", 0200, t->debugfs, t,
+				   &vnt_debugfs_read);
+	vnt_debugfs_stats("running", t, &t->running);
+	vnt_debugfs_stats("suspend", t, &t->suspend);
+	vnt_debugfs_stats("resume", t, &t->resume);
+}
+
+static struct vnt *vnt_alloc(struct virtio_device *vdev)
+{
+	struct vnt *t;
+	u64 capacity;
+	int i;
+
+	t = devm_kzalloc(&vdev->dev, sizeof(*t), GFP_KERNEL);
+	if (!t)
+		return NULL;
+
+	for (i = 0; i < VNT_DEPTH; i++) {
+		t->slots[i] = devm_kzalloc(&vdev->dev, sizeof(*t->slots[i]),
+					   GFP_KERNEL);
+		if (!t->slots[i])
+			return NULL;
+	}
+
+	mutex_init(&t->lock);
+	t->vdev = vdev;
+	t->features = vdev->features;
+	virtio_cread(vdev, struct virtio_blk_config, capacity, &capacity);
+	t->sectors = min(capacity, U32_MAX);
+	return t;
+}
+
+static int vnt_probe(struct virtio_device *vdev)
+{
+	struct vnt *t;
+	int err;
+
+	t = vnt_alloc(vdev);
+	if (!t)
+		return -ENOMEM;
+	if (t->sectors < 2)
+		return -ENODEV;
+
+	vdev->priv = t;
+	err = vnt_find_vq(t);
+	if (err)
+		return err;
+
+	err = vnt_read_label(t);
+	if (err) {
+		vnt_del_vq(t);
+		return err;
+	}
+
+	vnt_debugfs_add(t);
+	return 0;
+}
+
+static int vnt_noirq_probe(struct virtio_device *vdev)
+{
+	if (!vdev->config->noirq_safe || !vdev->config->reset_vqs) {
+		dev_info(&vdev->dev, "transport has no noirq support\n");
+		return -ENODEV;
+	}
+	return vnt_probe(vdev);
+}
+
+static void vnt_remove(struct virtio_device *vdev)
+{
+	struct vnt *t = vdev->priv;
+
+	debugfs_remove_recursive(t->debugfs);
+	vnt_del_vq(t);
+}
+
+/*
+ * Userspace, and with it every writer to debugfs, is frozen from before
+ * freeze() until after restore(): nobody else uses the virtqueue. A caller that
+ * comes back after a failed resume must reach the virtqueue and get its error,
+ * so nothing is locked or flagged here that only restore() would undo.
+ *
+ * From here on answers are polled for. An interrupt is of no use in the noirq
+ * phase, and if it can wake the system, it ends the sleep.
+ */
+static int vnt_noirq_freeze(struct virtio_device *vdev)
+{
+	struct vnt *t = vdev->priv;
+
+	virtqueue_disable_cb(t->vq);
+	return 0;
+}
+
+/* The virtqueue must be drained before it can be brought up again. */
+static int vnt_noirq_drain(struct vnt *t, int err)
+{
+	int reset_err;
+
+	if (!t->in_flight)
+		return err;
+
+	/* The device may still write to the buffers if it did not reset. */
+	reset_err = virtio_reset_device_noirq(t->vdev);
+	if (reset_err)
+		return reset_err;
+
+	vnt_detach(t);
+	return err;
+}
+
+/* Other devices may need this one until now; then it is reset. */
+static int vnt_noirq_freeze_noirq(struct virtio_device *vdev)
+{
+	struct vnt *t = vdev->priv;
+
+	return vnt_noirq_drain(t, vnt_read(t, &t->suspend, 1, vnt_get));
+}
+
+static int vnt_noirq_restore_noirq(struct virtio_device *vdev)
+{
+	struct vnt *t = vdev->priv;
+
+	virtio_device_ready_noirq(vdev);
+	return vnt_noirq_drain(t, vnt_read_resume(t));
+}
+
+/* Also called if the sleep was aborted before freeze_noirq(). */
+static int vnt_noirq_restore(struct virtio_device *vdev)
+{
+	struct vnt *t = vdev->priv;
+
+	virtqueue_enable_cb(t->vq);
+	return 0;
+}
+
+static int vnt_normal_freeze(struct virtio_device *vdev)
+{
+	vnt_del_vq(vdev->priv);
+	return 0;
+}
+
+static int vnt_normal_restore(struct virtio_device *vdev)
+{
+	struct vnt *t = vdev->priv;
+	int err;
+
+	err = vnt_find_vq(t);
+	if (err)
+		return err;
+
+	err = vnt_read_resume(t);
+	virtqueue_enable_cb(t->vq);
+	return err;
+}
+
+static const struct virtio_device_id vnt_ids[] = {
+	{ VIRTIO_ID_BLOCK, VIRTIO_DEV_ANY_ID },
+	{ },
+};
+
+static struct virtio_driver vnt_noirq_driver = {
+	.driver.name	= "virtio_noirq_test",
+	.id_table	= vnt_ids,
+	.probe		= vnt_noirq_probe,
+	.remove		= vnt_remove,
+	.freeze		= vnt_noirq_freeze,
+	.freeze_noirq	= vnt_noirq_freeze_noirq,
+	.restore_noirq	= vnt_noirq_restore_noirq,
+	.restore	= vnt_noirq_restore,
+};
+
+static struct virtio_driver vnt_normal_driver = {
+	.driver.name	= "virtio_normal_test",
+	.id_table	= vnt_ids,
+	.probe		= vnt_probe,
+	.remove		= vnt_remove,
+	.freeze		= vnt_normal_freeze,
+	.restore	= vnt_normal_restore,
+};
+
+/* The noirq phase lasts from one event's start to the other event's end. */
+static void vnt_suspend_resume(void *data, const char *action, int val,
+			       bool start)
+{
+	if (!strcmp(action, "dpm_suspend_noirq") && start) {
+		WRITE_ONCE(vnt_in_noirq, true);
+	} else if (!strcmp(action, "dpm_resume_noirq")) {
+		WRITE_ONCE(vnt_in_noirq, start);
+		if (start)
+			WRITE_ONCE(vnt_resume_start_ns, ktime_get_ns());
+	}
+}
+
+static int __init vnt_init(void)
+{
+	int err;
+
+	if (!requests)
+		return -EINVAL;
+
+	err = register_trace_suspend_resume(vnt_suspend_resume, NULL);
+	if (err)
+		return err;
+
+	vnt_debugfs = debugfs_create_dir(KBUILD_MODNAME, NULL);
+
+	err = register_virtio_driver(&vnt_noirq_driver);
+	if (err)
+		goto err_trace;
+
+	/* The twin gets a device when somebody binds it. */
+	err = register_virtio_driver(&vnt_normal_driver);
+	if (err)
+		goto err_driver;
+
+	return 0;
+
+err_driver:
+	unregister_virtio_driver(&vnt_noirq_driver);
+err_trace:
+	debugfs_remove_recursive(vnt_debugfs);
+	unregister_trace_suspend_resume(vnt_suspend_resume, NULL);
+	tracepoint_synchronize_unregister();
+	return err;
+}
+module_init(vnt_init);
+
+static void __exit vnt_exit(void)
+{
+	unregister_virtio_driver(&vnt_normal_driver);
+	unregister_virtio_driver(&vnt_noirq_driver);
+	debugfs_remove_recursive(vnt_debugfs);
+	unregister_trace_suspend_resume(vnt_suspend_resume, NULL);
+	tracepoint_synchronize_unregister();
+}
+module_exit(vnt_exit);
+
+MODULE_DESCRIPTION("Test drivers for virtio in the noirq phase of system sleep");
+MODULE_LICENSE("GPL");
