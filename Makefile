@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The one entry point. Every verb is one call of scripts/run; `make help` prints
+# the comments behind the targets.
+
+RUN := @bash scripts/run
+
+.NOTPARALLEL:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+.PHONY: help
+help: ## list the verbs (this)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
+	@echo
+	@sed -n 's/^#= /  /p' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: demo
+demo: ## the main job, from nothing to a report: virtio devices at work in the noirq phase of s2idle
+	$(RUN) $@
+
+.PHONY: check
+check: ## run the tests that fit CI and count the results
+	$(RUN) $@
+
+.PHONY: check-full
+check-full: ## run every test there is and count the results
+	$(RUN) $@
+
+.PHONY: setup
+setup: ## install the tools that are missing (Debian 12 and 13), after naming them
+	$(RUN) $@
+
+.PHONY: fetch
+fetch: ## get the kernel v7.3 source and the guest's busybox into the cache
+	$(RUN) $@
+
+.PHONY: tree
+tree: ## make the patched kernel tree in the cache
+	$(RUN) $@
+
+.PHONY: build
+build: ## build the kernel and the selftests (CONFIG=arm64 or arm64-debug)
+	$(RUN) $@
+
+.PHONY: selftests
+selftests: ## run the device variants in QEMU, or one of them (VARIANT=name CONFIG=name CYCLES=n)
+	$(RUN) $@
+
+.PHONY: patch-check
+patch-check: ## check the series as mails: headers, checkpatch, git am and quilt without fuzz
+	$(RUN) $@
+
+.PHONY: prefix-check
+prefix-check: ## build drivers/virtio on each prefix of the series, W=1, also with PM_SLEEP=n and PM=n
+	$(RUN) $@
+
+.PHONY: report
+report: ## print the report of the last demo again
+	$(RUN) $@
+
+.PHONY: am
+am: ## apply the patches to your kernel git tree, signed off by you (TREE=dir)
+	$(RUN) $@
+
+.PHONY: clean
+clean: ## remove what was built; keep the downloads
+	$(RUN) $@
+
+.PHONY: distclean
+distclean: ## remove the whole cache
+	$(RUN) $@
+
+#= Variables: KERNEL_SRC= an own v7.3 tree, QEMU= an own qemu-system-aarch64, JOBS=n,
+#= VIRTIO_NOIRQ_CACHE= the cache folder (default ~/.cache/virtio-noirq).
