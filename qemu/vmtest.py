@@ -24,7 +24,7 @@ sys.dont_write_bytecode = True  # keep the folder clean
 import mkdisk  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-QEMU = "qemu-system-aarch64"
+QEMU = os.environ.get("QEMU") or "qemu-system-aarch64"
 QEMU_MIN_MAJOR = 10
 PATHS = ("noirq", "normal")
 HEARTBEAT = 5  # seconds between two lines that say what is running
@@ -251,7 +251,8 @@ class Guest:
                 "--mode", args.mode, "--cpu", args.cpu]
         if args.append:
             line += ["--append", args.append]
-        return shlex.join(line)
+        prefix = f"QEMU={shlex.quote(QEMU)} " if "QEMU" in os.environ else ""
+        return prefix + shlex.join(line)
 
     def start(self):
         """Boot the guest."""
@@ -466,7 +467,8 @@ def main():
         guests = [Guest(variants[name], args) for name in args.variants]
         Runner(guests, args.jobs).run()
     except KeyboardInterrupt:
-        print("interrupted; QEMU was stopped", file=sys.stderr)
+        if "VN_TOP" not in os.environ:  # else scripts/run says so
+            print("interrupted; QEMU was stopped", file=sys.stderr)
         return 130
     except OSError as err:
         sys.exit(f"error: {err}; free some space or choose another --out")
