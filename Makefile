@@ -47,6 +47,10 @@ build: ## build the kernel and the selftests (CONFIG=arm64 or arm64-debug)
 selftests: ## run the device variants in QEMU, or one of them (VARIANT=name CONFIG=name CYCLES=n)
 	$(RUN) $@
 
+.PHONY: kunit
+kunit: ## run the KUnit suites on UML and on arm64 in QEMU (KUNIT_ARCH=um, SUITES='virtio_noirq*')
+	$(RUN) $@
+
 .PHONY: patch-check
 patch-check: ## check the series as mails: headers, checkpatch, git am and quilt without fuzz
 	$(RUN) $@
