@@ -11,13 +11,14 @@
 #include <linux/completion.h>
 #include <linux/module.h>
 #include <linux/scatterlist.h>
-#include <linux/seq_buf.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
 #include <kunit/device.h>
 #include <kunit/test.h>
+
+#include "record.h"
 
 #define FAKE_DEVICE_ID		0xfa4e
 #define FAKE_QUEUE_SIZE		8
@@ -48,8 +49,7 @@ struct fake_virtio {
 	bool has_vqs;
 
 	/* What the device was told, and whether DRIVER_OK came too early. */
-	struct seq_buf calls;
-	char text[512];
+	struct record record;
 	bool premature;
 
 	/* What a function at a call has seen. */
@@ -67,32 +67,23 @@ static inline struct fake_virtio *to_fake(struct virtio_device *vdev)
 
 static inline int fake_call(struct fake_virtio *fake, const char *name)
 {
-	seq_buf_printf(&fake->calls, "%s ", name);
+	seq_buf_printf(&fake->record.calls, "%s ", name);
 
 	return fake->then && !strcmp(fake->at, name) ? fake->then(fake) : 0;
 }
 
-/* What was recorded since this was last asked. */
 static inline const char *fake_calls(struct kunit *test)
 {
 	struct fake_virtio *fake = test->priv;
-	const char *calls = kunit_kstrdup(test, seq_buf_str(&fake->calls),
-					  GFP_KERNEL);
 
-	KUNIT_ASSERT_NOT_NULL(test, calls);
-	seq_buf_clear(&fake->calls);
-
-	return calls;
+	return record_take(test, &fake->record);
 }
 
-/* The part of it that begins with the first call of @name. */
 static inline const char *fake_calls_from(struct kunit *test, const char *name)
 {
-	const char *calls = strstr(fake_calls(test), name);
+	struct fake_virtio *fake = test->priv;
 
-	KUNIT_ASSERT_NOT_NULL_MSG(test, calls, "%s was not called", name);
-
-	return calls;
+	return record_take_from(test, &fake->record, name);
 }
 
 static inline void fake_at(struct fake_virtio *fake, const char *name,
@@ -314,7 +305,7 @@ static inline void fake_virtio_init(struct kunit *test,
 
 	KUNIT_ASSERT_NOT_NULL(test, fake);
 	test->priv = fake;
-	seq_buf_init(&fake->calls, fake->text, sizeof(fake->text));
+	record_init(&fake->record);
 	fake->features = BIT_ULL(VIRTIO_F_VERSION_1);
 
 	fake->drv = *drv;

@@ -3,8 +3,6 @@
  * KUnit tests for taking a virtio device through the noirq phase of system
  * sleep: the states of the core, and what it asks of driver and transport.
  */
-#include <linux/kmsg_dump.h>
-
 #include "fake_virtio.h"
 
 #define NOIRQ_DOWN	"freeze freeze_noirq reset "
@@ -242,25 +240,9 @@ static void noirq_enter_restore_failed(struct kunit *test)
 
 static u64 noirq_log_start;
 
-static void noirq_log_mark(void)
-{
-	struct kmsg_dump_iter iter;
-
-	kmsg_dump_rewind(&iter);
-	noirq_log_start = iter.next_seq;
-}
-
 static unsigned int noirq_log_count(const char *text)
 {
-	struct kmsg_dump_iter iter = { .cur_seq = noirq_log_start };
-	unsigned int count = 0;
-	char line[320];
-	size_t len;
-
-	while (kmsg_dump_get_line(&iter, true, line, sizeof(line), &len))
-		count += !!strnstr(line, text, len);
-
-	return count;
+	return kernel_log_count(noirq_log_start, text);
 }
 
 /* Registration */
@@ -1357,7 +1339,7 @@ static void noirq_add_status_helper(struct kunit *test)
 
 static int noirq_init(struct kunit *test)
 {
-	noirq_log_mark();
+	noirq_log_start = kernel_log_end();
 	fake_virtio_init(test, &noirq_config_ops, &noirq_driver);
 
 	return 0;

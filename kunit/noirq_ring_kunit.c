@@ -17,6 +17,9 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
+#include "record.h"
+
+#define RING_NAME	"noirq_ring_kunit"
 #define RING_NUM	8
 #define RING_ALIGN	64
 /* From the first descriptor twice around, so that both wrap counters change. */
@@ -111,6 +114,8 @@ struct ring {
 
 	u8 copy[RING_BYTES];
 	size_t copied;
+
+	u64 log_start;
 };
 
 static struct ring *to_ring(struct virtqueue *vq)
@@ -383,6 +388,15 @@ static void device_use(struct ring *ring, unsigned int first, unsigned int bufs)
 	ring->format->use(ring, last, bufs, descs);
 }
 
+/* Complete a descriptor that holds no buffer, or did so once. */
+static void device_use_bogus(struct ring *ring, u16 id, unsigned int times)
+{
+	const struct ring_elem elem = { .id = id, .written = U32_MAX };
+
+	while (times--)
+		ring->format->use(ring, &elem, 1, 1);
+}
+
 /*
  * What stands around the ring: a transport and a DMA mapping that count
  */
@@ -483,7 +497,7 @@ static struct ring *ring_alloc(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, ring);
 	ring->layout = param->layout;
 	ring->format = param->layout->format;
-	ring->vdev.dev.init_name = "noirq_ring_kunit";
+	ring->vdev.dev.init_name = RING_NAME;
 	ring->vdev.config = &ring_config_ops;
 	ring->vdev.map = &ring_map_ops;
 	ring->vdev.features = BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_F_ACCESS_PLATFORM) |
@@ -491,6 +505,7 @@ static struct ring *ring_alloc(struct kunit *test)
 	spin_lock_init(&ring->vdev.vqs_list_lock);
 	INIT_LIST_HEAD(&ring->vdev.vqs);
 	device_reset(ring);
+	ring->log_start = kernel_log_end();
 	return ring;
 }
 
@@ -630,6 +645,17 @@ static void ring_detach(struct ring *ring)
 {
 	while (virtqueue_detach_unused_buf(ring->vq))
 		ring->recycled++;
+}
+
+/* Take all that the device claims to have used. */
+static unsigned int ring_get_all(struct ring *ring)
+{
+	unsigned int bufs = 0;
+	u32 len;
+
+	while (virtqueue_get_buf(ring->vq, &len))
+		bufs++;
+	return bufs;
 }
 
 static void ring_get_view(struct ring *ring, struct ring_view *view)
@@ -942,16 +968,97 @@ static void test_unbroken_is_as_created(struct kunit *test)
 static void test_reinit_after_bad_id(struct kunit *test)
 {
 	struct ring *ring = ring_create(test, ring_callback);
-	u32 len;
 
-	memset(ring->elems, 0, sizeof(ring->elems));
-	ring->elems[0].id = RING_NUM - 1;
-	ring->elems[0].descs = 1;
-	device_use(ring, 0, 1);
-	KUNIT_ASSERT_NULL(test, virtqueue_get_buf(ring->vq, &len));
+	device_use_bogus(ring, RING_NUM - 1, 1);
+	KUNIT_ASSERT_EQ(test, ring_get_all(ring), 0);
 	KUNIT_ASSERT_TRUE(test, virtqueue_is_broken(ring->vq));
 
 	ring_reinit(test, ring);
+	ring_expect_works(test, ring);
+}
+
+/* Test that it works again after the device used what does not exist. */
+static void test_reinit_after_id_out_of_range(struct kunit *test)
+{
+	struct ring *ring = ring_create(test, ring_callback);
+
+	device_use_bogus(ring, U16_MAX, 1);
+	KUNIT_ASSERT_EQ(test, ring_get_all(ring), 0);
+	KUNIT_ASSERT_TRUE(test, virtqueue_is_broken(ring->vq));
+
+	ring_reinit(test, ring);
+	ring_expect_works(test, ring);
+}
+
+/* Test that it works again after the device used a buffer time and again. */
+static void test_reinit_after_replay(struct kunit *test)
+{
+	struct ring *ring = ring_create(test, ring_callback);
+
+	ring_add_many(test, ring, 2);
+	device_take(ring);
+	device_use_bogus(ring, ring->elems[0].id, RING_NUM);
+	ring_get_all(ring);
+	KUNIT_ASSERT_TRUE(test, virtqueue_is_broken(ring->vq));
+
+	ring_detach(ring);
+	ring_reinit(test, ring);
+	ring_expect_works(test, ring);
+}
+
+/* Test that a ring that was put back hands out no more than it was given. */
+static void test_replay_after_reinit(struct kunit *test)
+{
+	struct ring *ring = ring_create(test, ring_callback);
+
+	ring_turn(test, ring, 1);
+	ring_reinit(test, ring);
+	ring_add_many(test, ring, 2);
+	device_take(ring);
+	device_use_bogus(ring, ring->elems[0].id, RING_NUM);
+
+	KUNIT_EXPECT_LE(test, ring_get_all(ring), 2);
+	KUNIT_EXPECT_TRUE(test, virtqueue_is_broken(ring->vq));
+}
+
+/* Test that such a ring knows what it never gave to the device. */
+static void test_bad_id_after_reinit(struct kunit *test)
+{
+	struct ring *ring = ring_create(test, ring_callback);
+
+	ring_turn(test, ring, 1);
+	ring_reinit(test, ring);
+	device_use_bogus(ring, 0, 1);
+
+	KUNIT_EXPECT_EQ(test, ring_get_all(ring), 0);
+	KUNIT_EXPECT_EQ(test, ring_add(ring, 0, 1), -EIO);
+}
+
+/* Test that there is a message then, which names the device and the queue. */
+static void test_bad_id_message(struct kunit *test)
+{
+	struct ring *ring = ring_create(test, ring_callback);
+
+	ring_turn(test, ring, 1);
+	ring_reinit(test, ring);
+	device_use_bogus(ring, 0, 1);
+	ring_get_all(ring);
+
+	KUNIT_EXPECT_EQ(test, kernel_log_count(ring->log_start, RING_NAME ": ring:id 0 is not a head!"), 1);
+}
+
+/* Test that a length beyond the buffer's is for the driver to judge. */
+static void test_bad_length_after_reinit(struct kunit *test)
+{
+	struct ring *ring = ring_create(test, ring_callback);
+
+	ring_reinit(test, ring);
+	ring_add_many(test, ring, 1);
+	device_take(ring);
+	ring->elems[0].written = U32_MAX;
+	ring->format->use(ring, &ring->elems[0], 1, 1);
+
+	ring_expect_buf(test, ring, 0);
 	ring_expect_works(test, ring);
 }
 
@@ -1099,6 +1206,12 @@ static struct kunit_case noirq_ring_test_cases[] = {
 	RING_CASE(test_broken_is_as_created, all_rings),
 	RING_CASE(test_unbroken_is_as_created, all_rings),
 	RING_CASE(test_reinit_after_bad_id, all_rings),
+	RING_CASE(test_reinit_after_id_out_of_range, all_rings),
+	RING_CASE(test_reinit_after_replay, all_rings),
+	RING_CASE(test_replay_after_reinit, all_rings),
+	RING_CASE(test_bad_id_after_reinit, all_rings),
+	RING_CASE(test_bad_id_message, all_rings),
+	RING_CASE(test_bad_length_after_reinit, all_rings),
 	RING_CASE(test_scribble_is_forgotten, all_rings),
 	RING_CASE(test_scribble_is_forgotten_without_callback, all_rings),
 	RING_CASE(test_callback_wants_interrupts, all_rings),
