@@ -706,6 +706,14 @@ static void noirq_restore_of_dead_undrained_device(struct kunit *test)
 	noirq_expect_failed(test);
 }
 
+/* Test that the message for this names the queue. */
+static void noirq_undrained_ring_message(struct kunit *test)
+{
+	noirq_enter_undrained(test);
+
+	KUNIT_EXPECT_EQ(test, noirq_log_count("queue 0 (fake) cannot be reinitialized: 1 of 8 "), 1);
+}
+
 /* Test that callbacks have come to an end before the device is reset. */
 static void noirq_restore_synchronizes_callbacks(struct kunit *test)
 {
@@ -1384,6 +1392,7 @@ static struct kunit_case noirq_cases[] = {
 	KUNIT_CASE(noirq_restore_noirq_of_live_device),
 	KUNIT_CASE_PARAM(noirq_restore_of_dead_device, noirq_dead_status_gen_params),
 	KUNIT_CASE_PARAM(noirq_restore_of_dead_undrained_device, noirq_dead_status_gen_params),
+	KUNIT_CASE(noirq_undrained_ring_message),
 	KUNIT_CASE(noirq_restore_synchronizes_callbacks),
 	KUNIT_CASE_PARAM(noirq_restore_state, noirq_bring_up_call_gen_params),
 	KUNIT_CASE(noirq_restore_noirq_order),
