@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Reads KTAP: what the kernel, the selftests and the scripts here print."""
+
+import re
+
+INDENT = re.compile(r"^((?:# |#(?=ok|not ok|1\.\.)|    |  )*)(.*)$")
+TIME = re.compile(r"^\[ *\d+\.\d+\] ")
+RESULT = re.compile(r"^(not )?ok (\d+)(?:\s+(?:- )?(.*?))?(?:\s+# *(SKIP|TODO|XFAIL|TIMEOUT)\b *(.*))?$",
+                    re.IGNORECASE)
+PLAN = re.compile(r"^1\.\.(\d+)(?:\s+# *SKIP\b *(.*))?$", re.IGNORECASE)
+
+
+class Level:
+    """The results seen at one depth of nesting since its plan started."""
+
+    def __init__(self):
+        self.plan = None    # number of results announced
+        self.seen = 0       # number of results read
+        self.bad = 0        # failures read, at this depth or below
+
+
+class Part:
+    """The leaf results of one KTAP file.
+
+    `results` has ("suite.test.parameter", passed) of each leaf.
+    """
+
+    def __init__(self, name):
+        self.name = name
+        self.passed = 0
+        self.skips = []     # (test, reason)
+        self.failures = []  # text
+        self.levels = {}    # depth -> Level
+        self.results = []   # (name, passed)
+        self.depths = []    # of the results, until what they are part of is named
+
+    def fail(self, text):
+        """Notes a failure."""
+        self.failures.append(f"{self.name}: {text}")
+
+    def close(self, depth):
+        """Ends the level at `depth`; returns how many failures it had."""
+        level = self.levels.pop(depth)
+        if level.plan is not None and level.plan != level.seen:
+            self.fail(f"{level.seen} results where {level.plan} were planned")
+            level.bad += 1
+        return level.bad
+
+    def close_below(self, depth):
+        """Ends all deeper levels; None if there were none, else their failures."""
+        deeper = sorted((d for d in self.levels if d > depth), reverse=True)
+        if not deeper:
+            return None
+        return sum(self.close(d) for d in deeper)
+
+    def name_parts(self, depth, name):
+        """Puts the name of a result before those of its parts."""
+        for at in reversed(range(len(self.depths))):
+            if self.depths[at] <= depth:
+                break
+            self.results[at] = (f"{name}.{self.results[at][0]}", self.results[at][1])
+            self.depths[at] = depth
+
+    def plan_line(self, depth, count, reason):
+        """Reads "1..N"."""
+        self.close_below(depth)
+        level = self.levels.get(depth)
+        # A plan may come first or last; a second one starts a new test.
+        if level and (level.plan is not None):
+            self.close(depth)
+            level = None
+        level = self.levels.setdefault(depth, level or Level())
+        level.plan = count
+        if count == 0:
+            self.skips.append(("(all)", reason or "no reason"))
+
+    def result_line(self, depth, failed, test, directive, reason):
+        """Reads "ok N name" or "not ok N name"."""
+        below = self.close_below(depth)
+        level = self.levels.setdefault(depth, Level())
+        level.seen += 1
+        directive = (directive or "").upper()
+        if below is None:
+            self.results.append((test, not failed and not directive))
+            self.depths.append(depth)
+            self.leaf(level, failed, test, directive, reason)
+        elif failed and below == 0:
+            level.bad += 1
+            self.fail(f"{test} (none of its parts failed)")
+        else:
+            level.bad += below
+        self.name_parts(depth, test)
+
+    def leaf(self, level, failed, test, directive, reason):
+        """Counts a result that has no parts."""
+        if directive == "SKIP":
+            self.skips.append((test, reason or "no reason"))
+        elif failed and directive not in ("TODO", "XFAIL"):
+            level.bad += 1
+            self.fail(test)
+        else:
+            self.passed += 1
+
+
+def depth_of(prefix):
+    """Depth of nesting; "# " (kselftest) and blanks (KUnit) both nest."""
+    hashes = prefix.count("#")
+    blanks = len(prefix.replace("# ", "").replace("#", ""))
+    return hashes * 100 + blanks
+
+
+def read_part(name, path):
+    """Reads one KTAP file; what is missing becomes a failure."""
+    part = Part(name)
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    except OSError as error:
+        part.fail(f"no results ({error.strerror}: {path})")
+        return part
+    for line in lines:
+        prefix, text = INDENT.match(TIME.sub("", line.rstrip())).groups()
+        if match := RESULT.match(text):
+            failed, number, test, directive, reason = match.groups()
+            part.result_line(depth_of(prefix), bool(failed), test or f"test {number}",
+                             directive, reason)
+        elif match := PLAN.match(text):
+            part.plan_line(depth_of(prefix), int(match.group(1)), match.group(2))
+    part.close_below(-1)
+    if not (part.passed or part.skips or part.failures):
+        part.fail(f"no results in {path}")
+    return part
