@@ -370,6 +370,21 @@ static void noirq_unfit_transport_message(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, noirq_log_count("unbind the driver"), 1);
 }
 
+/* Test that a transport without a parent device is refused like that, too. */
+static void noirq_unfit_transport_without_parent(struct kunit *test)
+{
+	struct fake_virtio *fake = test->priv;
+
+	kunit_release_action(test, fake_unregister_device, fake);
+	fake_calls(test);
+	fake->parent = NULL;
+	fake_register_device(test, fake);
+	fake->vdev.config = &noirq_config_ops_unsafe;
+
+	KUNIT_EXPECT_EQ(test, virtio_device_freeze(&fake->vdev), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, noirq_log_count("transport (unknown) does not support"), 1);
+}
+
 /* Test that config changes are still reported after this refusal. */
 static void noirq_unfit_transport_reports_changes(struct kunit *test)
 {
@@ -1368,6 +1383,7 @@ static struct kunit_case noirq_cases[] = {
 	KUNIT_CASE(noirq_no_driver),
 	KUNIT_CASE_PARAM(noirq_freeze_on_unfit_transport, noirq_unfit_transport_gen_params),
 	KUNIT_CASE_PARAM(noirq_unfit_transport_message, noirq_unfit_transport_gen_params),
+	KUNIT_CASE(noirq_unfit_transport_without_parent),
 	KUNIT_CASE_PARAM(noirq_unfit_transport_reports_changes, noirq_unfit_transport_gen_params),
 	KUNIT_CASE(noirq_cycle_without_queues),
 	KUNIT_CASE(noirq_freeze_fails),
