@@ -13,6 +13,7 @@ arch_setup()
 		[[ $(uname -m) == aarch64 ]] || CROSS=aarch64-linux-gnu-
 		IMAGE=arch/arm64/boot/Image
 		;;
+	um) IMAGE=linux ;;
 	*) die "architecture '$KARCH' is not known to scripts/kbuild.sh; add it there" ;;
 	esac
 	command -v "${CROSS}gcc" >/dev/null || die "no ${CROSS}gcc; run scripts/setup"
@@ -20,6 +21,8 @@ arch_setup()
 	if command -v ccache >/dev/null; then
 		KCC="ccache $KCC"
 		export CCACHE_DIR=${CCACHE_DIR:-$CACHE/ccache} CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-2G}
+		# An object of another tree in the cache will do
+		export CCACHE_BASEDIR=$CACHE
 	fi
 	export KBUILD_BUILD_USER=virtio-noirq KBUILD_BUILD_HOST=localhost
 	export KBUILD_BUILD_TIMESTAMP='1970-01-01 00:00:00 +0000'
@@ -32,6 +35,20 @@ toolchain_id()
 	echo "$KCC"
 	"${CROSS}gcc" --version | head -n 1
 	"${CROSS}ld" --version | head -n 1
+}
+
+PREFIX=$CACHE/prefix
+
+# second_tree: $PREFIX/linux for prefixes of the series, a hard-linked copy of the
+# kernel tree (what changes a file there puts a new one in its place).
+second_tree()
+{
+	[[ ! -f $PREFIX/base || $(cat "$PREFIX/base") != "$(cat "$LINUX_MARK")" ]] || return 0
+	need_space "$SPACE_PREFIX" "checking the prefixes of the series"
+	rm -rf "$PREFIX"
+	mkdir -p "$PREFIX" 2>/dev/null || die_full
+	run_logged "linking a second kernel tree" "$LOGS/prefix.log" no_text cp -al "$LINUX" "$PREFIX/linux"
+	write_file "$PREFIX/base" <"$LINUX_MARK"
 }
 
 # configure TREE OUT FRAGMENT...: allnoconfig plus the fragments in OUT/.config,
