@@ -14,7 +14,8 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDERS = ("bin", "dev", "proc", "sys", "tmp", "kselftest")
-COMMANDS = ("sh", "mount", "dmesg", "poweroff", "cat", "ls", "echo")
+COMMANDS = ("sh", "mount", "dmesg", "poweroff", "cat", "ls", "echo",
+            "find", "sed", "base64")
 
 
 def fixed_entries(busybox):
