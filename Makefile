@@ -59,6 +59,14 @@ patch-check: ## check the series as mails: headers, checkpatch, git am and quilt
 prefix-check: ## build drivers/virtio on each prefix of the series, W=1, also with PM_SLEEP=n and PM=n
 	$(RUN) $@
 
+.PHONY: bisect
+bisect: ## run the KUnit suites that concern each prefix of the series, on UML
+	$(RUN) $@
+
+.PHONY: coverage
+coverage: ## print which lines and branches that the series adds the tests have run
+	$(RUN) $@
+
 .PHONY: report
 report: ## print the report of the last demo again
 	$(RUN) $@
