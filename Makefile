@@ -48,7 +48,7 @@ selftests: ## run the device variants in QEMU, or one of them (VARIANT=name CONF
 	$(RUN) $@
 
 .PHONY: kunit
-kunit: ## run the KUnit suites on UML and on arm64 in QEMU (KUNIT_ARCH=um, SUITES='virtio_noirq*')
+kunit: ## run the KUnit suites on UML and on arm64 in QEMU (KUNIT_ARCH=um-kasan, SUITES='virtio_noirq*', JUNIT=dir)
 	$(RUN) $@
 
 .PHONY: patch-check
