@@ -937,6 +937,7 @@ static void mmio_probe_order(struct kunit *test)
 {
 	struct mmio *mmio = test->priv;
 
+	mmio_want(mmio, "MagicValue? Version? DeviceID? VendorID? ");
 	mmio_want_reset(mmio);
 	mmio_want(mmio, "Status=1 Status=3 ");
 	mmio_want(mmio, "DeviceFeaturesSel=1 DeviceFeatures? ");
@@ -946,8 +947,7 @@ static void mmio_probe_order(struct kunit *test)
 	mmio_want_queues(mmio);
 	mmio_want_driver_ok(mmio);
 
-	KUNIT_EXPECT_STREQ(test, record_take_from(test, &mmio->record, "Status=0"),
-			   record_take(test, &mmio->wanted));
+	mmio_expect_wanted(test);
 }
 
 /* Test that, in probe, the queue is told how many entries it could have. */
@@ -1315,10 +1315,14 @@ static void mmio_undrained_queue(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
 	KUNIT_ASSERT_EQ(test, mmio_add_buffer(mmio), 0);
+	record_take(test, &mmio->record);
 	mmio_end_reset(mmio);
+	mmio_want_negotiation(mmio);
+	mmio_want_queue(mmio, 0, mmio->vqs[0]);
+	mmio_want(mmio, "Status=%x ", mmio_failed_status(mmio));
 
 	KUNIT_EXPECT_EQ(test, mmio_up(mmio), -EIO);
-	KUNIT_EXPECT_FALSE(test, mmio_is_queue_live(mmio, 1));
+	mmio_expect_wanted(test);
 }
 
 /* A ring where a legacy device cannot reach it */
@@ -1662,6 +1666,7 @@ static void mmio_plug(struct kunit *test, struct mmio *mmio)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mmio->pdev);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, mmio_unplug, mmio), 0);
 	KUNIT_ASSERT_NOT_NULL(test, mmio->vdev);
+	KUNIT_ASSERT_EQ(test, mmio->probe_err, 0);
 }
 
 static void mmio_create_device(struct mmio *mmio, u32 version)
