@@ -1037,6 +1037,7 @@ static void test_bad_id_after_reinit(struct kunit *test)
 /* Test that there is a message then, which names the device and the queue. */
 static void test_bad_id_message(struct kunit *test)
 {
+	const char *message = RING_NAME ": ring:id 0 is not a head!";
 	struct ring *ring = ring_create(test, ring_callback);
 
 	ring_turn(test, ring, 1);
@@ -1044,7 +1045,7 @@ static void test_bad_id_message(struct kunit *test)
 	device_use_bogus(ring, 0, 1);
 	ring_get_all(ring);
 
-	KUNIT_EXPECT_EQ(test, kernel_log_count(ring->log_start, RING_NAME ": ring:id 0 is not a head!"), 1);
+	KUNIT_EXPECT_EQ(test, kernel_log_count(ring->log_start, message), 1);
 }
 
 /* Test that a length beyond the buffer's is for the driver to judge. */
