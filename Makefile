@@ -51,6 +51,10 @@ selftests: ## run the device variants in QEMU, or one of them (VARIANT=name CONF
 kunit: ## run the KUnit suites on UML and on arm64 in QEMU (KUNIT_ARCH=um-kasan, SUITES='virtio_noirq*', JUNIT=dir)
 	$(RUN) $@
 
+.PHONY: mutants
+mutants: ## break the patched code in many small ways: KUnit has to notice each (ONLY='rfc-*')
+	$(RUN) $@
+
 .PHONY: patch-check
 patch-check: ## check the series as mails: headers, checkpatch, git am and quilt without fuzz
 	$(RUN) $@

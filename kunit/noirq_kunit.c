@@ -134,6 +134,14 @@ static int noirq_delete_vqs(struct fake_virtio *fake)
 	return 0;
 }
 
+static int noirq_delete_last_vq(struct fake_virtio *fake)
+{
+	vring_del_virtqueue(list_last_entry(&fake->vdev.vqs, struct virtqueue,
+					    list));
+
+	return 0;
+}
+
 static int noirq_create_vq(struct fake_virtio *fake)
 {
 	return PTR_ERR_OR_ZERO(virtio_find_single_vq(&fake->vdev, NULL, "new"));
@@ -425,6 +433,18 @@ static void noirq_freeze_fails(struct kunit *test)
 	noirq_expect_works(test);
 }
 
+/* Test that an abort does not miss the queues that freeze deletes. */
+static void noirq_freeze_deletes_queues(struct kunit *test)
+{
+	struct fake_virtio *fake = test->priv;
+
+	fake_at(fake, "freeze", noirq_delete_vqs);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
+
+	KUNIT_EXPECT_EQ(test, virtio_device_restore(&fake->vdev), 0);
+	KUNIT_EXPECT_STREQ(test, fake_calls(test), "freeze del_vqs restore ");
+}
+
 /* State NONE, freeze_noirq */
 
 /* Test that the driver is called, then the device is reset. */
@@ -498,6 +518,18 @@ static void noirq_undrained_of_two(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), -EBUSY);
 	KUNIT_EXPECT_EQ(test, noirq_log_count("1 of 8 descriptors of queue 0 (fake) in use"), 1);
+}
+
+/* Test that the last queue is looked at, too. */
+static void noirq_undrained_second_of_two(struct kunit *test)
+{
+	struct fake_virtio *fake = test->priv;
+
+	KUNIT_ASSERT_EQ(test, fake_create_vq(fake), 0);
+	KUNIT_ASSERT_EQ(test, fake_add_buffer(fake), 0);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
+
+	KUNIT_EXPECT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), -EBUSY);
 }
 
 /* Test that a live device of a refused driver goes on without a new start. */
@@ -582,6 +614,18 @@ static void noirq_freeze_noirq_deletes_queues(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), -EINVAL);
 	KUNIT_EXPECT_EQ(test, fake->vdev.noirq_state, VIRTIO_NOIRQ_NONE);
 	KUNIT_EXPECT_EQ(test, noirq_log_count("deleted virtqueues in freeze_noirq"), 1);
+}
+
+/* Test that one queue that the driver deletes is enough for that. */
+static void noirq_freeze_noirq_deletes_one_of_two(struct kunit *test)
+{
+	struct fake_virtio *fake = test->priv;
+
+	KUNIT_ASSERT_EQ(test, noirq_create_vq(fake), 0);
+	fake_at(fake, "freeze_noirq", noirq_delete_last_vq);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
+
+	KUNIT_EXPECT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), -EINVAL);
 }
 
 /* Test that a live device whose queues were deleted fails on restore. */
@@ -1094,6 +1138,16 @@ static void noirq_restore_of_ready_device(struct kunit *test)
 	noirq_expect_works(test);
 }
 
+/* Test that queues can be created again, in restore. */
+static void noirq_restore_creates_queue(struct kunit *test)
+{
+	struct fake_virtio *fake = test->priv;
+
+	noirq_enter_restored(test);
+
+	KUNIT_EXPECT_EQ(test, noirq_create_vq(fake), 0);
+}
+
 /* Test that a driver without restore gets DRIVER_OK, too. */
 static void noirq_restore_without_callback(struct kunit *test)
 {
@@ -1387,18 +1441,21 @@ static struct kunit_case noirq_cases[] = {
 	KUNIT_CASE_PARAM(noirq_unfit_transport_reports_changes, noirq_unfit_transport_gen_params),
 	KUNIT_CASE(noirq_cycle_without_queues),
 	KUNIT_CASE(noirq_freeze_fails),
+	KUNIT_CASE(noirq_freeze_deletes_queues),
 	KUNIT_CASE(noirq_freeze_noirq_order),
 	KUNIT_CASE(noirq_freeze_noirq_state),
 	KUNIT_CASE(noirq_frozen_queue_is_broken),
 	KUNIT_CASE(noirq_freeze_noirq_driver_resets),
 	KUNIT_CASE(noirq_undrained_is_refused),
 	KUNIT_CASE(noirq_undrained_of_two),
+	KUNIT_CASE(noirq_undrained_second_of_two),
 	KUNIT_CASE(noirq_undrained_restore),
 	KUNIT_CASE(noirq_undrained_after_reset_is_broken),
 	KUNIT_CASE(noirq_undrained_after_reset_restore),
 	KUNIT_CASE(noirq_freeze_noirq_fails),
 	KUNIT_CASE(noirq_freeze_noirq_fails_after_reset),
 	KUNIT_CASE(noirq_freeze_noirq_deletes_queues),
+	KUNIT_CASE(noirq_freeze_noirq_deletes_one_of_two),
 	KUNIT_CASE(noirq_deleted_queues_restore),
 	KUNIT_CASE(noirq_freeze_noirq_creates_queue),
 	KUNIT_CASE(noirq_queue_created_before_freeze_noirq),
@@ -1430,6 +1487,7 @@ static struct kunit_case noirq_cases[] = {
 	KUNIT_CASE(noirq_restore_noirq_leaves_buffer),
 	KUNIT_CASE(noirq_restore_order),
 	KUNIT_CASE(noirq_restore_of_ready_device),
+	KUNIT_CASE(noirq_restore_creates_queue),
 	KUNIT_CASE(noirq_restore_without_callback),
 	KUNIT_CASE(noirq_restore_fails),
 	KUNIT_CASE(noirq_restore_fails_then_cycle),

@@ -1,0 +1,435 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Build and run the mutants of scripts/mutants.d; see scripts/mutants --help.
+
+All mutants that change one function are compiled into one UML kernel: each as
+a copy of its function, and in place of the function a switch that the boot
+parameter virtio_mutant= turns. The others get a kernel of their own.
+
+The build folder is a copy of the one of `make kunit`. The mutated sources go
+there: kbuild takes a source from the build folder if it finds one. For a header
+it does not, so each source includes the mutated one before anything else.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import fnmatch
+import hashlib
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+TESTS = "drivers/virtio/tests"
+CORE = "drivers/virtio/virtio.c"    # has the boot parameter
+PARAMETER = """
+#include <linux/moduleparam.h>
+int virtio_mutant;
+core_param(virtio_mutant, virtio_mutant, int, 0444);
+"""
+FIELDS = ("breaks", "row", "test")
+SLOW = 10   # times as long as without the mutation, plus as many seconds: a hang
+
+
+class Bad(Exception):
+    """What stops the run; the text is for the user."""
+
+
+class Stale(Exception):
+    """The kernel has changed under a mutant."""
+
+
+@dataclasses.dataclass
+class Mutant:
+    """A change of the kernel, and the test that must notice it."""
+    name: str
+    file: str
+    number: int     # selects it in the kernel, 0 is none
+    breaks: str = ""
+    row: str = "-"  # of the design's tables, if it is one
+    test: str = ""  # suite.test
+    old: str = ""
+    new: str = ""
+
+
+@dataclasses.dataclass
+class Function:
+    """Where a function is in the text of a file."""
+    start: int
+    body: int
+    end: int
+
+
+# ---- the data files ---------------------------------------------------------
+
+def read_mutants(folder):
+    """Return the mutants of all files of a folder."""
+    mutants = []
+    for path in sorted(folder.glob("*.mutants")):
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines()
+                 if not line.startswith("#")]
+        file = next(line.split()[1] for line in lines if line.startswith("file "))
+        for section in "\n".join(lines).split("\n== ")[1:]:
+            mutants.append(parse_mutant(section, file, len(mutants) + 1))
+    for mutant in mutants:
+        if sum(mutant.name == other.name for other in mutants) > 1:
+            raise Bad(f"two mutants are called {mutant.name}; rename one")
+    return mutants
+
+
+def parse_mutant(section, file, number):
+    """Return a mutant: its name, its fields, then the hunk of a diff."""
+    name, *lines = section.rstrip().splitlines()
+    mutant = Mutant(name, file, number)
+    while lines and lines[0].split(" ")[0] in FIELDS:
+        field, text = lines.pop(0).split(" ", 1)
+        setattr(mutant, field, text)
+    for line in lines:
+        if line[:1] not in ("", " ", "-", "+"):
+            raise Bad(f"{name}: the line '{line}' is no field and not of a diff")
+    mutant.old = "".join(line[1:] + "\n" for line in lines if line[:1] != "+")
+    mutant.new = "".join(line[1:] + "\n" for line in lines if line[:1] != "-")
+    if not (mutant.breaks and "." in mutant.test) or mutant.old == mutant.new:
+        raise Bad(f"{name}: it needs 'breaks', 'test suite.test' and a change")
+    return mutant
+
+
+def find_old(mutant, text):
+    """Return where the mutant's old text is in its file."""
+    count = ("\n" + text).count("\n" + mutant.old)
+    if count != 1:
+        raise Stale(f"stale: its old text is {count} times in {mutant.file}, not once; "
+                    "mend it in scripts/mutants.d")
+    return ("\n" + text).index("\n" + mutant.old)
+
+
+def write(path, text):
+    """Write a file, unless it has this text, so that only what changed is built."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+# ---- mutated sources --------------------------------------------------------
+
+def find_function(text, start, end):
+    """Return the function whose body has this range, or None."""
+    body = text.rfind("\n{\n", 0, start) + 1
+    close = text.find("\n}\n", body)
+    if not body or close + 3 < end:
+        return None
+    head = body
+    while True:
+        line = text.rfind("\n", 0, head - 1) + 1
+        if re.search(r"^$|^#|[;}/]$", text[line:head - 1]):
+            return Function(head, body, close + 3)
+        head = line
+
+
+def arguments(header):
+    """Return the names of a function's parameters."""
+    depth, parameters = 0, [""]
+    for char in header[header.index("(") + 1:header.rindex(")")]:
+        depth += (char == "(") - (char == ")")
+        if char == "," and not depth:
+            parameters.append("")
+        else:
+            parameters[-1] += char
+    if parameters == ["void"]:
+        return []
+    found = [re.search(r"\(\*(\w+)\)|(\w+)(?:\[\])?$", parameter.strip())
+             for parameter in parameters]
+    return [match[1] or match[2] for match in found]
+
+
+def switch(text, function, variants):
+    """Return what replaces a function: its variants, by number, and a switch."""
+    header = text[function.start:function.body]
+    name = re.search(r"(\w+)\(", header)[1]
+    names = ", ".join(arguments(header))
+    parts = []
+    for number, label, body in variants:
+        variant = re.sub(rf"\b{name}\(", f"{name}__{number}(", header, count=1)
+        static = "" if header.startswith("static") else "static "
+        parts.append(f'#line 1 "{label}"\n{static}{variant}{body}')
+    cases = "".join(f"\tcase {number}: return {name}__{number}({names});\n"
+                    for number, _, _ in variants)
+    parts.append(f"extern int virtio_mutant;\n{header}{{\n"
+                 f"\tswitch (virtio_mutant) {{\n{cases}\t}}\n"
+                 f"\treturn {name}__0({names});\n}}\n")
+    return "".join(parts)
+
+
+def mutate(text, mutants):
+    """Return the text of a file with all these mutants behind switches."""
+    functions = {}
+    for mutant in mutants:
+        start = find_old(mutant, text)
+        end = start + len(mutant.old)
+        function = find_function(text, start, end)
+        functions.setdefault(function.start, (function, []))[1].append(
+            (mutant.number, f"mutant {mutant.name}",
+             text[function.body:start] + mutant.new + text[end:function.end]))
+    file = mutants[0].file
+    for function, variants in sorted(functions.values(), key=lambda f: -f[0].start):
+        original = 0, file, text[function.body:function.end]
+        line = text[:function.end].count("\n") + 1
+        text = (text[:function.start] + switch(text, function, [original, *variants])
+                + f'#line {line} "{file}"\n' + text[function.end:])
+    return text
+
+
+class Kernel:
+    """The build folder, and the programs made there."""
+
+    def __init__(self, args):
+        self.tree, self.out = args.tree, args.out
+        self.log, self.jobs, self.make = args.log, args.jobs, args.make
+
+    def read(self, file):
+        """Return the text of a file of the kernel."""
+        return (self.tree / file).read_text(encoding="utf-8")
+
+    def switchable(self, mutant):
+        """Return whether the mutant changes one function only."""
+        text = self.read(mutant.file)
+        start = find_old(mutant, text)
+        return find_function(text, start, start + len(mutant.old)) is not None
+
+    def mutated(self, file, mutants):
+        """Return the text of a file with the mutants that concern it."""
+        mutants = [mutant for mutant in mutants if mutant.file == file]
+        text = self.read(file)
+        if len(mutants) == 1 and not self.switchable(mutants[0]):
+            return text.replace(mutants[0].old, mutants[0].new)
+        return mutate(text, mutants) if mutants else text
+
+    def write_sources(self, mutants):
+        """Write the sources with these mutants to the build folder."""
+        first = ""
+        for file in sorted({mutant.file for mutant in mutants if mutant.file.endswith(".h")}):
+            path = self.out / "mutants" / file
+            write(path, self.mutated(file, mutants))
+            first += f'#include "{path}"\n'
+        for source in sorted(self.tree.glob("drivers/virtio/**/*.c")):
+            file = str(source.relative_to(self.tree))
+            if (self.out / file).with_suffix(".o").exists():
+                write(self.out / file, f'{first}#line 1 "{file}"\n{self.mutated(file, mutants)}'
+                                       f'{PARAMETER if file == CORE else ""}')
+
+    def build(self, mutants):
+        """Build a kernel with these mutants; return errors of those that do not compile."""
+        broken = {}
+        while True:
+            self.write_sources([mutant for mutant in mutants if mutant.name not in broken])
+            with open(self.log, "w", encoding="utf-8") as log:
+                run = subprocess.run(self.make, stdin=subprocess.DEVNULL,
+                                     stdout=log, stderr=log, check=False)
+            if run.returncode == 0:
+                return broken
+            errors = self.errors(mutants)
+            if not errors.keys() - broken.keys():
+                raise Bad(f"the kernel does not build; the whole log is {self.log}")
+            broken.update(errors)
+
+    def errors(self, mutants):
+        """Return the first compiler error of each mutant that has one."""
+        text = self.log.read_text(encoding="utf-8", errors="replace")
+        label = "" if len(mutants) == 1 else r"^mutant (?P<name>\S+):\d+:\d+: "
+        errors = {}
+        for match in re.finditer(label + r"error: (?P<text>.*)", text, re.MULTILINE):
+            name = match["name"] if label else mutants[0].name
+            errors.setdefault(name, match["text"])
+        return errors
+
+    def run(self, number, tests, timeout):
+        """Run a glob of tests; return the console and the exit code, None for a hang."""
+        path = self.out / "mutants" / f"console.{number}.{tests}"
+        path.parent.mkdir(exist_ok=True)
+        with open(path, "wb") as console:   # unlike a pipe, it loses no line
+            process = subprocess.Popen(     # pylint: disable=consider-using-with
+                [self.out / "linux", "mem=256M", "console=tty", "time-travel",
+                 "kunit_shutdown=halt", f"virtio_mutant={number}", f"kunit.filter_glob={tests}"],
+                stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT)
+            try:
+                status = process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                status = None
+        return path.read_text(encoding="utf-8", errors="replace"), status
+
+
+# ---- verdicts ---------------------------------------------------------------
+
+def judge(console, status, test):
+    """Return what became of a test that ran alone."""
+    suite, name = test.split(".")
+    if re.search(r"^ *not ok \d+", console, re.MULTILINE):
+        return "fails"
+    if not re.search(rf"^ *# Subtest: {suite}$", console, re.MULTILINE):
+        return "does not run"
+    if status is None:
+        return "hangs"
+    if status:
+        return "crashes"
+    passed = re.search(rf"^    ok \d+ {name}\b", console, re.MULTILINE)
+    return "passes" if passed else "does not run"
+
+
+def check_unmutated(kernel, test):
+    """Run a test without a mutation; return how long a mutant may take."""
+    start = time.monotonic()
+    verdict = judge(*kernel.run(0, test, 300), test)
+    if verdict != "passes":
+        raise Bad(f"{test} {verdict} without a mutation; run make kunit, "
+                  "and look for the test in kunit/")
+    return SLOW * (1 + time.monotonic() - start)
+
+
+def check_mutant(kernel, mutant, timeout):
+    """Return whether a mutant is killed by its test, and what happened."""
+    verdict = judge(*kernel.run(mutant.number, mutant.test, timeout), mutant.test)
+    if verdict in ("fails", "crashes", "hangs"):
+        return True, f"killed: {mutant.test} {verdict}"
+    console, _ = kernel.run(mutant.number, "virtio_*", 120)
+    others = re.findall(r"^    not ok \d+ (\w+)", console, re.MULTILINE)
+    return False, (f"survives: {mutant.test} {verdict}; of the other tests fail: "
+                   f"{', '.join(others) or 'none'}")
+
+
+class Results:
+    """What became of the mutants. Those that were killed are remembered."""
+
+    def __init__(self, args, mutants):
+        self.mutants = mutants
+        self.folder = args.killed
+        self.inputs = self.read_inputs(args.tree)
+        self.results = {}
+        self.start, self.before = time.monotonic(), 0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for mutant in mutants:
+            if self.path(mutant).exists():
+                self.results[mutant.name] = True, self.path(mutant).read_text(encoding="utf-8")
+
+    @staticmethod
+    def read_inputs(tree):
+        """Return a hash of all that every result depends on."""
+        files = [pathlib.Path(__file__), pathlib.Path(__file__).with_name("kunit"),
+                 tree / ".virtio-noirq-base",
+                 *tree.glob("drivers/virtio/*.[ch]"), *tree.glob(f"{TESTS}/*"),
+                 *tree.glob("include/linux/virtio*.h")]
+        hashes = hashlib.sha256(subprocess.check_output(["gcc", "--version"]))
+        for file in sorted(files):
+            hashes.update(file.read_bytes())
+        return hashes.hexdigest()
+
+    def path(self, mutant):
+        """Return the file that says that a mutant was killed."""
+        text = "\0".join([self.inputs, mutant.file, mutant.old, mutant.new, mutant.test])
+        return self.folder / hashlib.sha256(text.encode()).hexdigest()
+
+    def pending(self):
+        """Return the mutants without a result."""
+        return [mutant for mutant in self.mutants if mutant.name not in self.results]
+
+    def start_clock(self):
+        """Begin to count the time that mutants take."""
+        self.start, self.before = time.monotonic(), len(self.results)
+
+    def add(self, mutant, killed, text):
+        """Take a result, remember it, and say how far we are."""
+        self.results[mutant.name] = killed, text
+        if killed:
+            new = self.folder / f".new.{mutant.number}"
+            new.write_text(text, encoding="utf-8")
+            new.rename(self.path(mutant))
+        left = len(self.pending())
+        done = len(self.results) - self.before
+        seconds = (time.monotonic() - self.start) / done * left
+        print(f"{len(self.results)} of {len(self.mutants)} mutants, "
+              f"about {seconds:.0f} s left", flush=True)
+
+
+# ---- the run ----------------------------------------------------------------
+
+def build(kernel, mutants, results):
+    """Build a kernel with these mutants, and return those that it has."""
+    print(f"building a kernel with {len(mutants)} of {len(results.mutants)} mutants", flush=True)
+    broken = kernel.build(mutants)
+    for mutant in mutants:
+        if mutant.name in broken:
+            results.add(mutant, False, f"does not build: {broken[mutant.name]}")
+    return [mutant for mutant in mutants if mutant.name not in broken]
+
+
+def run_all(kernel, results):
+    """Build and run all mutants without a result."""
+    together, alone = [], []
+    for mutant in results.pending():
+        try:
+            (together if kernel.switchable(mutant) else alone).append(mutant)
+        except Stale as stale:
+            results.add(mutant, False, str(stale))
+    built = build(kernel, together, results)
+    results.start_clock()
+    with concurrent.futures.ThreadPoolExecutor(kernel.jobs) as pool:
+        tests = sorted({mutant.test for mutant in built + alone})
+        timeouts = dict(zip(tests, pool.map(lambda test: check_unmutated(kernel, test), tests)))
+        check = {pool.submit(check_mutant, kernel, mutant, timeouts[mutant.test]): mutant
+                 for mutant in built}
+        for future in concurrent.futures.as_completed(check):
+            results.add(check[future], *future.result())
+    for mutant in alone:
+        if build(kernel, [mutant], results):
+            results.add(mutant, *check_mutant(kernel, mutant, timeouts[mutant.test]))
+
+
+def parse_args():
+    """Return the arguments."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="*", help="a glob of names of mutants")
+    parser.add_argument("--list", action="store_true", help="print the mutants")
+    parser.add_argument("--pending", action="store_true", help="print those that have to be run")
+    parser.add_argument("--tree", type=pathlib.Path, help="the patched kernel tree")
+    parser.add_argument("--out", type=pathlib.Path, help="a copy of KUnit's build folder")
+    parser.add_argument("--killed", type=pathlib.Path, help="the folder that remembers results")
+    parser.add_argument("--results", type=pathlib.Path, help="the file for the results")
+    parser.add_argument("--log", type=pathlib.Path, help="the file for the compiler's output")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("make", nargs="*", help="the command that builds the kernel")
+    return parser.parse_args()
+
+
+def main():
+    """Do what the arguments say."""
+    args = parse_args()
+    mutants = [mutant for mutant in read_mutants(pathlib.Path(__file__).with_name("mutants.d"))
+               if fnmatch.fnmatch(mutant.name, args.only)]
+    if not mutants:
+        raise Bad(f"no mutant is called '{args.only}'; see scripts/mutants --list")
+    if args.list:
+        for mutant in mutants:
+            print(f"{mutant.name}\t{mutant.test}\t{mutant.row}\t{mutant.breaks}")
+        return
+    results = Results(args, mutants)
+    if args.pending:
+        for mutant in results.pending():
+            print(mutant.name)
+        return
+    if results.pending():
+        run_all(Kernel(args), results)
+    with open(args.results, "w", encoding="utf-8") as file:
+        for mutant in mutants:
+            killed, text = results.results[mutant.name]
+            print("ok" if killed else "not ok", mutant.name, mutant.breaks, text,
+                  sep="\t", file=file)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Bad as bad:
+        sys.exit(f"error: {bad}")
