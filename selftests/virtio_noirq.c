@@ -82,7 +82,7 @@ static void path_beside(const char *name, char *path, size_t size)
 	snprintf(path, size, "%s/%s", dirname(self), name);
 }
 
-int load_module(const char *name, const char *params)
+static int load_module(const char *name, const char *params)
 {
 	char file[64], path[PATH_MAX];
 	int fd, err;
@@ -97,7 +97,7 @@ int load_module(const char *name, const char *params)
 	return err;
 }
 
-void unload_module(const char *name)
+static void unload_module(const char *name)
 {
 	syscall(__NR_delete_module, name, O_NONBLOCK);
 }
@@ -129,7 +129,7 @@ const char *load_test_module(void)
 	char params[32];
 
 	snprintf(params, sizeof(params), "requests=%u", REQUESTS);
-	unload_module(MODULE);
+	unload_test_modules();
 	switch (load_module(MODULE, params)) {
 	case 0:
 		break;
@@ -143,6 +143,21 @@ const char *load_test_module(void)
 		return "debugfs is not mounted on /sys/kernel/debug";
 
 	return NULL;
+}
+
+void unload_test_modules(void)
+{
+	unload_module(PEERS);
+	unload_module(MODULE);
+}
+
+int load_peers(const struct test_env *env, const char *params)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "provider=%s requests=%u %s",
+		 env->devices[0], REQUESTS, params);
+	return load_module(PEERS, text);
 }
 
 unsigned long long device_number(const char *device, const char *name)

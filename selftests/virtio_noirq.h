@@ -14,6 +14,9 @@
 #include <time.h>
 
 #define MODULE		"virtio_noirq_test"
+#define PEERS		"virtio_noirq_peers"
+#define CONSUMER	"virtio_noirq_consumer"
+#define SUPPLIER	"virtio_noirq_supplier"
 #define NOIRQ_DRIVER	"virtio_noirq_test"
 #define NORMAL_DRIVER	"virtio_normal_test"
 
@@ -56,19 +59,20 @@ int read_file(const char *path, char *text, size_t size);
 unsigned long long read_number(const char *path);
 unsigned long env_number(const char *name, unsigned long otherwise);
 
-int load_module(const char *name, const char *params);
-void unload_module(const char *name);
-
 /* Returns what this machine lacks to run the tests, or NULL. */
 const char *open_machine(struct test_env *env);
 const char *load_test_module(void);
+void unload_test_modules(void);
+
+/* Gives the first device a consumer and a supplier. */
+int load_peers(const struct test_env *env, const char *params);
 
 /* Finds a driver's devices with these features; returns how many have others. */
 unsigned int find_devices(struct test_env *env, const char *driver,
 			  unsigned long long features);
 int bind_devices(const struct test_env *env, const char *from, const char *to);
 
-/* A number of the module about one device, "resume/requests" say. */
+/* A number of a module about one device, "resume/requests" say. */
 unsigned long long device_number(const char *device, const char *name);
 int set_device_number(const char *device, const char *name,
 		      unsigned long long value);

@@ -176,13 +176,13 @@ FIXTURE_SETUP(noirq)
 
 	lack = open_machine(env) ?: load_test_module();
 	if (lack) {
-		unload_module(MODULE);
+		unload_test_modules();
 		SKIP(return, "%s", lack);
 	}
 
 	others = find_devices(env, NOIRQ_DRIVER, variant->features);
 	if (!env->ndevices) {
-		unload_module(MODULE);
+		unload_test_modules();
 		SKIP(return,
 		     "no virtio-blk with test pattern, noirq support and %s ring (%u with other rings)",
 		     variant->name, others);
@@ -194,29 +194,81 @@ FIXTURE_TEARDOWN(noirq)
 {
 	struct test_env *env = &self->env;
 
-	unload_module(MODULE);
+	unload_test_modules();
 	EXPECT_EQ(0, count_log_complaints(env->log, NULL));
 	close(env->log);
 	close(env->rtc);
+}
+
+/*
+ * One attempt to sleep, its result, the counters that it moves, and lines that
+ * it logs (NULL for none). An alarm ends a sleep that nothing else ends.
+ */
+static void sleep_expecting(struct __test_metadata *const _metadata,
+			    const struct test_env *env, int result,
+			    const char *counters, const char *const *log)
+{
+	struct sleep_stats before = read_sleep_stats();
+	char moved[256];
+
+	ASSERT_EQ(0, arm_wakeup(env->rtc, rtc_now(env->rtc) + SLEEP_SEC));
+	EXPECT_EQ(result, write_file("/sys/power/state", "freeze"));
+	EXPECT_EQ(0, disarm_wakeup(env->rtc));
+	EXPECT_EQ(0, count_log_complaints(env->log, log));
+
+	moved_counters(&before, moved, sizeof(moved));
+	EXPECT_STREQ(counters, moved);
+}
+
+/* An attempt that the PM core ends at this level, and counts as a success. */
+static void __maybe_unused sleep_up_to(struct __test_metadata *const _metadata,
+				       const struct test_env *env,
+				       const char *level, const char *counters,
+				       const char *const *log)
+{
+	ASSERT_EQ(0, write_file("/sys/module/suspend/parameters/pm_test_delay",
+				"0"));
+	ASSERT_EQ(0, write_file("/sys/power/pm_test", level));
+	sleep_expecting(_metadata, env, 0, counters, log);
+	EXPECT_EQ(0, write_file("/sys/power/pm_test", "none"));
 }
 
 /* One real sleep, ended by the alarm and by nothing else. */
 static void sleep_once(struct __test_metadata *const _metadata,
 		       const struct test_env *env)
 {
-	struct sleep_stats before;
-	char moved[256];
-	time_t alarm;
+	time_t alarm = rtc_now(env->rtc) + SLEEP_SEC;
 
-	before = read_sleep_stats();
-	alarm = rtc_now(env->rtc) + SLEEP_SEC;
-	ASSERT_EQ(0, arm_wakeup(env->rtc, alarm));
-	EXPECT_EQ(0, write_file("/sys/power/state", "freeze"));
-	EXPECT_EQ(0, count_log_complaints(env->log, NULL));
+	sleep_expecting(_metadata, env, 0, "success", NULL);
 	EXPECT_LE(alarm, rtc_now(env->rtc));
+}
 
-	moved_counters(&before, moved, sizeof(moved));
-	EXPECT_STREQ("success", moved);
+/* Each device answers by interrupt, and its data is right. */
+static void __maybe_unused check_answers(struct __test_metadata *const _metadata,
+					 const struct test_env *env)
+{
+	unsigned long long before = sum_of(env, "running/requests");
+
+	EXPECT_EQ(0, set_all(env, "read", REQUESTS));
+	EXPECT_EQ(before + env->ndevices * REQUESTS,
+		  sum_of(env, "running/requests"));
+	EXPECT_EQ(0, sum_of(env, "running/mismatches"));
+}
+
+/* So many sleeps pass, and each device answers in the noirq phase of each. */
+static void __maybe_unused check_cycles(struct __test_metadata *const _metadata,
+					const struct test_env *env,
+					unsigned int cycles)
+{
+	unsigned long long before = sum_of(env, "resume/noirq_requests");
+	unsigned int i;
+
+	for (i = 0; i < cycles && !_metadata->exit_code; i++)
+		sleep_once(_metadata, env);
+
+	EXPECT_EQ(before + cycles * env->ndevices * REQUESTS,
+		  sum_of(env, "resume/noirq_requests"));
+	EXPECT_EQ(0, sum_of(env, "resume/mismatches"));
 }
 
 #endif /* VIRTIO_NOIRQ_FIXTURE_H */

@@ -19,10 +19,15 @@
  *   features           negotiated feature bits, hexadecimal
  *   seed               seed of the pattern; write another one to see the
  *                      comparison fail
+ *   freezes            how often freeze() was called
+ *   capacity           size of the disk in sectors, as the driver last read it
+ *   config_changes     how often a change of the configuration was reported
+ *   config_too_early   those of them before restore() had returned
  *   first_answer_ns    nanoseconds from the start of dpm_resume_noirq to the
  *                      first answered and compared request, last cycle only
  *   read               write a number to read that many sectors now, by
  *                      interrupt
+ *   fault/             what goes wrong, see struct vnt_faults
  *   running/           what "read" did
  *   suspend/           what freeze_noirq() did, by polling
  *   resume/            what restore_noirq() or restore() did, by polling
@@ -53,6 +58,8 @@
 #include <linux/virtio_ids.h>
 #include <trace/events/power.h>
 
+#include "virtio_noirq_provider.h"
+
 #define VNT_MAGIC	"virtio-noirq-pat"
 #define VNT_DEPTH	4	/* requests in flight at the same time */
 #define VNT_SPIN_US	(100 * USEC_PER_MSEC)
@@ -68,7 +75,8 @@ MODULE_PARM_DESC(requests, "Requests per resume (default 8)");
 static u64 vnt_resume_start_ns;
 static bool vnt_in_noirq;
 
-static struct dentry *vnt_debugfs;
+struct dentry *vnt_debugfs;
+EXPORT_SYMBOL_GPL(vnt_debugfs);
 
 /* Makes a kernel without noirq support refuse this module. */
 static int (*const vnt_needed)(struct virtio_device *) __used =
@@ -80,12 +88,16 @@ struct vnt_label {
 	__le64 seed;
 };
 
-struct vnt_stats {
-	u64 requests;
-	u64 noirq_requests;
-	u64 bytes;
-	u64 mismatches;
-	u64 errors;
+/* Each happens once after it was set, but for the last. */
+struct vnt_faults {
+	bool freeze_noirq_early;	/* fails before it used the device */
+	bool freeze_noirq_late;		/* fails after it reset the device */
+	bool leave_buffer;		/* freeze_noirq leaves one in the queue */
+	bool restore_noirq_early;	/* fails before it used the device */
+	bool restore_noirq_late;	/* fails after it used the device */
+	bool allocate;			/* restore_noirq allocates memory */
+	u64 resize_in_freeze;		/* new size of the disk in sectors */
+	bool keep_callbacks;		/* on while polling, always */
 };
 
 struct vnt_request {
@@ -111,6 +123,14 @@ struct vnt {
 	u64 seed;
 	u64 features;
 	u64 first_answer_ns;
+	u64 freezes;
+	u64 capacity;
+	u64 config_changes;
+	u64 config_too_early;
+	bool frozen;
+	struct vnt_faults fault;
+	struct virtio_config_ops unsafe_config;
+	const struct virtio_config_ops *config;
 	struct vnt_stats running;
 	struct vnt_stats suspend;
 	struct vnt_stats resume;
@@ -137,6 +157,20 @@ static struct vnt_request *vnt_get(struct vnt *t)
 	unsigned int len;
 
 	return virtqueue_get_buf(t->vq, &len);
+}
+
+static bool vnt_fault(bool *fault)
+{
+	bool wanted = *fault;
+
+	*fault = false;
+	return wanted;
+}
+
+static void vnt_disable_cb(struct vnt *t)
+{
+	if (!t->fault.keep_callbacks)
+		virtqueue_disable_cb(t->vq);
 }
 
 /* Does not look at the virtqueue before the interrupt. */
@@ -211,11 +245,27 @@ static void vnt_compare(struct vnt *t, struct vnt_stats *stats,
 		stats->noirq_requests++;
 }
 
+/* Gets and compares all answers that are due. */
+static int vnt_collect(struct vnt *t, struct vnt_stats *stats, vnt_get_t get)
+{
+	struct vnt_request *req;
+
+	while (t->in_flight) {
+		req = vnt_wait(t, get);
+		if (!req) {
+			stats->errors += t->in_flight;
+			return -ETIMEDOUT;
+		}
+		t->in_flight--;
+		vnt_compare(t, stats, req);
+	}
+	return 0;
+}
+
 /* Reads up to VNT_DEPTH sectors, all in flight at the same time. */
 static int vnt_read_batch(struct vnt *t, struct vnt_stats *stats,
 			  unsigned int count, vnt_get_t get)
 {
-	struct vnt_request *req;
 	unsigned int i;
 	int err = 0;
 
@@ -226,16 +276,7 @@ static int vnt_read_batch(struct vnt *t, struct vnt_stats *stats,
 
 	WRITE_ONCE(t->interrupted, false);
 	virtqueue_kick(t->vq);
-	while (t->in_flight) {
-		req = vnt_wait(t, get);
-		if (!req) {
-			stats->errors += t->in_flight;
-			return -ETIMEDOUT;
-		}
-		t->in_flight--;
-		vnt_compare(t, stats, req);
-	}
-	return err;
+	return vnt_collect(t, stats, get) ?: err;
 }
 
 static int vnt_read(struct vnt *t, struct vnt_stats *stats,
@@ -268,7 +309,7 @@ static int vnt_read_resume(struct vnt *t)
 {
 	int err;
 
-	virtqueue_disable_cb(t->vq);
+	vnt_disable_cb(t);
 	err = vnt_read(t, &t->resume, 1, vnt_get);
 	if (err)
 		return err;
@@ -333,6 +374,38 @@ static void vnt_del_vq(struct vnt *t)
 	t->vq = NULL;
 }
 
+static u64 vnt_capacity(struct vnt *t)
+{
+	u64 capacity;
+
+	virtio_cread(t->vdev, struct virtio_blk_config, capacity, &capacity);
+	return capacity;
+}
+
+/*
+ * The host, which reads the console, resizes the disk. Nobody but the kernel can
+ * ask for it while the system suspends. Spins, so that QEMU's -icount mode lets
+ * time pass for the host.
+ */
+static int vnt_resize(struct vnt *t, u64 sectors)
+{
+	u64 now;
+
+	dev_warn(&t->vdev->dev, "host: resize %llu\n", sectors);
+	return poll_timeout_us(now = vnt_capacity(t), now == sectors, 0,
+			       VNT_TIMEOUT_US, false);
+}
+
+/* Returns when the interrupt has come: the core keeps the change for later. */
+static int vnt_resize_in_freeze(struct vnt *t)
+{
+	bool pending;
+
+	return vnt_resize(t, t->fault.resize_in_freeze) ?:
+	       poll_timeout_us(pending = READ_ONCE(t->vdev->config_change_pending),
+			       pending, 0, VNT_TIMEOUT_US, false);
+}
+
 static int vnt_debugfs_read_set(void *data, u64 count)
 {
 	struct vnt *t = data;
@@ -343,10 +416,42 @@ static int vnt_debugfs_read_set(void *data, u64 count)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(vnt_debugfs_read, NULL, vnt_debugfs_read_set, "%llu\n");
 
-static void vnt_debugfs_stats(const char *name, struct vnt *t,
-			      struct vnt_stats *stats)
+/* Pretends, from the next freeze() on, that the transport is another one. */
+static int vnt_debugfs_unsafe_set(void *data, u64 unsafe)
 {
-	struct dentry *dir = debugfs_create_dir(name, t->debugfs);
+	struct vnt *t = data;
+
+	t->vdev->config = unsafe ? &t->unsafe_config : t->config;
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(vnt_debugfs_unsafe, NULL, vnt_debugfs_unsafe_set,
+			 "%llu\n");
+
+static void vnt_debugfs_faults(struct vnt *t)
+{
+	struct dentry *dir = debugfs_create_dir("fault", t->debugfs);
+	struct vnt_faults *f = &t->fault;
+
+	debugfs_create_bool("freeze_noirq_early", 0600, dir,
+			    &f->freeze_noirq_early);
+	debugfs_create_bool("freeze_noirq_late", 0600, dir,
+			    &f->freeze_noirq_late);
+	debugfs_create_bool("leave_buffer", 0600, dir, &f->leave_buffer);
+	debugfs_create_bool("restore_noirq_early", 0600, dir,
+			    &f->restore_noirq_early);
+	debugfs_create_bool("restore_noirq_late", 0600, dir,
+			    &f->restore_noirq_late);
+	debugfs_create_bool("allocate", 0600, dir, &f->allocate);
+	debugfs_create_u64("resize_in_freeze", 0600, dir, &f->resize_in_freeze);
+	debugfs_create_bool("keep_callbacks", 0600, dir, &f->keep_callbacks);
+	debugfs_create_file_unsafe("unsafe_transport", 0200, dir, t,
+				   &vnt_debugfs_unsafe);
+}
+
+void vnt_debugfs_stats(const char *name, struct dentry *parent,
+		       struct vnt_stats *stats)
+{
+	struct dentry *dir = debugfs_create_dir(name, parent);
 
 	debugfs_create_u64("requests", 0400, dir, &stats->requests);
 	debugfs_create_u64("noirq_requests", 0400, dir, &stats->noirq_requests);
@@ -354,6 +459,7 @@ static void vnt_debugfs_stats(const char *name, struct vnt *t,
 	debugfs_create_u64("mismatches", 0400, dir, &stats->mismatches);
 	debugfs_create_u64("errors", 0400, dir, &stats->errors);
 }
+EXPORT_SYMBOL_GPL(vnt_debugfs_stats);
 
 static void vnt_debugfs_add(struct vnt *t)
 {
@@ -362,17 +468,23 @@ static void vnt_debugfs_add(struct vnt *t)
 	debugfs_create_u64("seed", 0600, t->debugfs, &t->seed);
 	debugfs_create_u64("first_answer_ns", 0400, t->debugfs,
 			   &t->first_answer_ns);
+	debugfs_create_u64("freezes", 0400, t->debugfs, &t->freezes);
+	debugfs_create_u64("capacity", 0400, t->debugfs, &t->capacity);
+	debugfs_create_u64("config_changes", 0400, t->debugfs,
+			   &t->config_changes);
+	debugfs_create_u64("config_too_early", 0400, t->debugfs,
+			   &t->config_too_early);
 	debugfs_create_file_unsafe("read", 0200, t->debugfs, t,
 				   &vnt_debugfs_read);
-	vnt_debugfs_stats("running", t, &t->running);
-	vnt_debugfs_stats("suspend", t, &t->suspend);
-	vnt_debugfs_stats("resume", t, &t->resume);
+	vnt_debugfs_stats("running", t->debugfs, &t->running);
+	vnt_debugfs_stats("suspend", t->debugfs, &t->suspend);
+	vnt_debugfs_stats("resume", t->debugfs, &t->resume);
+	vnt_debugfs_faults(t);
 }
 
 static struct vnt *vnt_alloc(struct virtio_device *vdev)
 {
 	struct vnt *t;
-	u64 capacity;
 	int i;
 
 	t = devm_kzalloc(&vdev->dev, sizeof(*t), GFP_KERNEL);
@@ -389,8 +501,11 @@ static struct vnt *vnt_alloc(struct virtio_device *vdev)
 	mutex_init(&t->lock);
 	t->vdev = vdev;
 	t->features = vdev->features;
-	virtio_cread(vdev, struct virtio_blk_config, capacity, &capacity);
-	t->sectors = min(capacity, U32_MAX);
+	t->capacity = vnt_capacity(t);
+	t->sectors = min(t->capacity, U32_MAX);
+	t->config = vdev->config;
+	t->unsafe_config = *vdev->config;
+	t->unsafe_config.noirq_safe = false;
 	return t;
 }
 
@@ -435,6 +550,16 @@ static void vnt_remove(struct virtio_device *vdev)
 
 	debugfs_remove_recursive(t->debugfs);
 	vnt_del_vq(t);
+	vdev->config = t->config;
+}
+
+static void vnt_config_changed(struct virtio_device *vdev)
+{
+	struct vnt *t = vdev->priv;
+
+	t->config_changes++;
+	if (READ_ONCE(t->frozen))
+		t->config_too_early++;
 }
 
 /*
@@ -449,9 +574,17 @@ static void vnt_remove(struct virtio_device *vdev)
 static int vnt_noirq_freeze(struct virtio_device *vdev)
 {
 	struct vnt *t = vdev->priv;
+	int err;
 
-	virtqueue_disable_cb(t->vq);
-	return 0;
+	t->freezes++;
+	WRITE_ONCE(t->frozen, true);
+	vnt_disable_cb(t);
+	if (!t->fault.resize_in_freeze)
+		return 0;
+
+	err = vnt_resize_in_freeze(t);
+	t->fault.resize_in_freeze = 0;
+	return err;
 }
 
 /* The virtqueue must be drained before it can be brought up again. */
@@ -475,25 +608,53 @@ static int vnt_noirq_drain(struct vnt *t, int err)
 static int vnt_noirq_freeze_noirq(struct virtio_device *vdev)
 {
 	struct vnt *t = vdev->priv;
+	int err;
 
-	return vnt_noirq_drain(t, vnt_read(t, &t->suspend, 1, vnt_get));
+	if (vnt_fault(&t->fault.freeze_noirq_early))
+		return -EIO;
+	if (vnt_fault(&t->fault.leave_buffer)) {
+		err = vnt_submit(t, t->slots[0], 1);
+		virtqueue_kick(t->vq);
+		return err;
+	}
+
+	err = vnt_noirq_drain(t, vnt_read(t, &t->suspend, 1, vnt_get));
+	if (!err && vnt_fault(&t->fault.freeze_noirq_late))
+		err = virtio_reset_device_noirq(vdev) ?: -EIO;
+	return err;
 }
 
 static int vnt_noirq_restore_noirq(struct virtio_device *vdev)
 {
 	struct vnt *t = vdev->priv;
+	int err;
+
+	if (vnt_fault(&t->fault.restore_noirq_early))
+		return -EIO;
+	if (vnt_fault(&t->fault.allocate))
+		kfree(kmalloc(1, GFP_NOWAIT));
 
 	virtio_device_ready_noirq(vdev);
-	return vnt_noirq_drain(t, vnt_read_resume(t));
+	err = vnt_noirq_drain(t, vnt_read_resume(t));
+	if (!err && vnt_fault(&t->fault.restore_noirq_late))
+		err = -EIO;
+	return err;
 }
 
-/* Also called if the sleep was aborted before freeze_noirq(). */
+/*
+ * Also called if the sleep was aborted before freeze_noirq(), or because that
+ * left a buffer: the device still works, and has it.
+ */
 static int vnt_noirq_restore(struct virtio_device *vdev)
 {
 	struct vnt *t = vdev->priv;
+	int err;
 
+	err = vnt_collect(t, &t->running, vnt_get);
 	virtqueue_enable_cb(t->vq);
-	return 0;
+	t->capacity = vnt_capacity(t);
+	WRITE_ONCE(t->frozen, false);
+	return err;
 }
 
 static int vnt_normal_freeze(struct virtio_device *vdev)
@@ -526,6 +687,7 @@ static struct virtio_driver vnt_noirq_driver = {
 	.id_table	= vnt_ids,
 	.probe		= vnt_noirq_probe,
 	.remove		= vnt_remove,
+	.config_changed	= vnt_config_changed,
 	.freeze		= vnt_noirq_freeze,
 	.freeze_noirq	= vnt_noirq_freeze_noirq,
 	.restore_noirq	= vnt_noirq_restore_noirq,
@@ -537,9 +699,30 @@ static struct virtio_driver vnt_normal_driver = {
 	.id_table	= vnt_ids,
 	.probe		= vnt_probe,
 	.remove		= vnt_remove,
+	.config_changed	= vnt_config_changed,
 	.freeze		= vnt_normal_freeze,
 	.restore	= vnt_normal_restore,
 };
+
+struct device *vnt_provider_get(const char *name)
+{
+	return driver_find_device_by_name(&vnt_noirq_driver.driver, name) ?:
+	       driver_find_device_by_name(&vnt_normal_driver.driver, name);
+}
+EXPORT_SYMBOL_GPL(vnt_provider_get);
+
+int vnt_provider_read(struct device *dev, struct vnt_stats *stats,
+		      unsigned int count)
+{
+	return vnt_read(dev_to_virtio(dev)->priv, stats, count, vnt_get);
+}
+EXPORT_SYMBOL_GPL(vnt_provider_read);
+
+int vnt_provider_resize(struct device *dev, u64 sectors)
+{
+	return vnt_resize(dev_to_virtio(dev)->priv, sectors);
+}
+EXPORT_SYMBOL_GPL(vnt_provider_resize);
 
 /* The noirq phase lasts from one event's start to the other event's end. */
 static void vnt_suspend_resume(void *data, const char *action, int val,

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What virtio_noirq_test offers to other test modules that use its devices. */
+
+#ifndef VIRTIO_NOIRQ_PROVIDER_H
+#define VIRTIO_NOIRQ_PROVIDER_H
+
+#include <linux/types.h>
+
+struct dentry;
+struct device;
+
+/* The folder of the test modules in debugfs. */
+extern struct dentry *vnt_debugfs;
+
+struct vnt_stats {
+	u64 requests;
+	u64 noirq_requests;
+	u64 bytes;
+	u64 mismatches;
+	u64 errors;
+};
+
+/* A device by name, with a reference that the caller puts, or NULL. */
+struct device *vnt_provider_get(const char *name);
+
+/* Reads so many sectors, by polling, and compares them. */
+int vnt_provider_read(struct device *dev, struct vnt_stats *stats,
+		      unsigned int count);
+
+/* Asks the host for another size of the disk, and waits until it has it. */
+int vnt_provider_resize(struct device *dev, u64 sectors);
+
+void vnt_debugfs_stats(const char *name, struct dentry *parent,
+		       struct vnt_stats *stats);
+
+#endif /* VIRTIO_NOIRQ_PROVIDER_H */
