@@ -147,6 +147,7 @@ const char *load_test_module(void)
 
 void unload_test_modules(void)
 {
+	unload_module("virtio_noirq_window");
 	unload_module(PEERS);
 	unload_module(MODULE);
 }
@@ -158,6 +159,13 @@ int load_peers(const struct test_env *env, const char *params)
 	snprintf(text, sizeof(text), "provider=%s requests=%u %s",
 		 env->devices[0], REQUESTS, params);
 	return load_module(PEERS, text);
+}
+
+int load_window(void)
+{
+	int err = load_module("virtio_noirq_window", "");
+
+	return err == -EEXIST ? 0 : err;
 }
 
 unsigned long long device_number(const char *device, const char *name)

@@ -15,6 +15,7 @@
 
 #define MODULE		"virtio_noirq_test"
 #define PEERS		"virtio_noirq_peers"
+#define WINDOW		"window"
 #define CONSUMER	"virtio_noirq_consumer"
 #define SUPPLIER	"virtio_noirq_supplier"
 #define NOIRQ_DRIVER	"virtio_noirq_test"
@@ -66,6 +67,9 @@ void unload_test_modules(void);
 
 /* Gives the first device a consumer and a supplier. */
 int load_peers(const struct test_env *env, const char *params);
+
+/* Watches for allocations and interrupts in the noirq phase. */
+int load_window(void);
 
 /* Finds a driver's devices with these features; returns how many have others. */
 unsigned int find_devices(struct test_env *env, const char *driver,

@@ -13,6 +13,8 @@
  * VIRTIO_NOIRQ_CPUS		CPUs online,
  * VIRTIO_NOIRQ_PAGE_SIZE	bytes in a page,
  * VIRTIO_NOIRQ_IOMMU=1		devices with VIRTIO_F_ACCESS_PLATFORM
+ * VIRTIO_NOIRQ_WINDOW=1	watch for allocations and interrupts in the noirq
+ *				phase; the test fails that has one
  */
 
 #ifndef VIRTIO_NOIRQ_FIXTURE_H
@@ -188,6 +190,8 @@ FIXTURE_SETUP(noirq)
 		     variant->name, others);
 	}
 	check_devices(_metadata, env);
+	if (env_number("VIRTIO_NOIRQ_WINDOW", 0))
+		ASSERT_EQ(0, load_window());
 }
 
 FIXTURE_TEARDOWN(noirq)

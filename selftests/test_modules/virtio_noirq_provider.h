@@ -12,6 +12,9 @@ struct device;
 /* The folder of the test modules in debugfs. */
 extern struct dentry *vnt_debugfs;
 
+/* Whether the PM core is in its noirq phase. */
+extern bool vnt_in_noirq;
+
 struct vnt_stats {
 	u64 requests;
 	u64 noirq_requests;

@@ -73,7 +73,8 @@ MODULE_PARM_DESC(requests, "Requests per resume (default 8)");
 
 /* What the PM core is doing, from its own trace events. */
 static u64 vnt_resume_start_ns;
-static bool vnt_in_noirq;
+bool vnt_in_noirq;
+EXPORT_SYMBOL_GPL(vnt_in_noirq);
 
 struct dentry *vnt_debugfs;
 EXPORT_SYMBOL_GPL(vnt_debugfs);

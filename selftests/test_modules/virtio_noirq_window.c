@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Watches the noirq phase of system sleep: nothing that the virtio core calls
+ * may allocate memory there, but for the driver's own virtqueue_add_*(), and no
+ * virtio device may interrupt. What does is logged.
+ *
+ * debugfs has a folder virtio_noirq_test/window, with counts since the module
+ * was loaded:
+ *
+ *   allocations   in the noirq phase below a function of the virtio core or
+ *                 transport
+ *   adds          those that virtqueue_add_*() may do
+ *   interrupts    of virtio devices, in the noirq phase
+ *   interrupts_outside
+ *                 the same at other times
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/debugfs.h>
+#include <linux/interrupt.h>
+#include <linux/module.h>
+#include <linux/preempt.h>
+#include <linux/slab.h>
+#include <linux/stacktrace.h>
+#include <linux/string.h>
+#include <linux/tracepoint.h>
+
+#include "virtio_noirq_provider.h"
+
+#define VNW_DEPTH	64
+
+static struct dentry *vnw_debugfs;
+static atomic64_t vnw_allocations;
+static atomic64_t vnw_adds;
+static atomic64_t vnw_interrupts;
+static atomic64_t vnw_interrupts_outside;
+
+/* The innermost caller whose name begins with this, or NULL. */
+static void *vnw_caller(const unsigned long *stack, unsigned int depth,
+			const char *prefix)
+{
+	char name[32];
+	unsigned int i;
+
+	for (i = 0; i < depth; i++) {
+		snprintf(name, sizeof(name), "%ps", (void *)stack[i]);
+		if (strstarts(name, prefix))
+			return (void *)stack[i];
+	}
+	return NULL;
+}
+
+/*
+ * The functions of the virtio core and transport that handle the noirq phase
+ * begin with virtio_, those of the test driver do not. The memory in which debug
+ * checks keep a stack is not theirs.
+ */
+static void vnw_allocation(unsigned long call_site, atomic64_t *adds)
+{
+	unsigned long stack[VNW_DEPTH];
+	unsigned int depth;
+	void *caller;
+
+	if (!READ_ONCE(vnt_in_noirq) || !in_task())
+		return;
+
+	depth = stack_trace_save(stack, VNW_DEPTH, 0);
+	caller = vnw_caller(stack, depth, "virtio_");
+	if (!caller || vnw_caller(stack, depth, "stack_depot_save"))
+		return;
+	if (vnw_caller(stack, depth, "virtqueue_add")) {
+		if (adds)
+			atomic64_inc(adds);
+		return;
+	}
+	atomic64_inc(&vnw_allocations);
+	pr_warn("allocation by %pS in %pS\n", (void *)call_site, caller);
+}
+
+static void vnw_kmalloc(void *data, unsigned long call_site, const void *ptr,
+			size_t bytes_req, size_t bytes_alloc, gfp_t gfp_flags,
+			int node)
+{
+	vnw_allocation(call_site, &vnw_adds);
+}
+
+static void vnw_kmem_cache_alloc(void *data, unsigned long call_site,
+				 const void *ptr, struct kmem_cache *s,
+				 gfp_t gfp_flags, int node)
+{
+	vnw_allocation(call_site, NULL);
+}
+
+static void vnw_mm_page_alloc(void *data, struct page *page, unsigned int order,
+			      gfp_t gfp_flags, int migratetype)
+{
+	vnw_allocation(0, NULL);
+}
+
+/* virtio devices request their interrupts under their own name. */
+static void vnw_irq_handler_entry(void *data, int irq, struct irqaction *action)
+{
+	if (!action->name || !strstarts(action->name, "virtio"))
+		return;
+	if (!READ_ONCE(vnt_in_noirq)) {
+		atomic64_inc(&vnw_interrupts_outside);
+		return;
+	}
+	atomic64_inc(&vnw_interrupts);
+	pr_warn("interrupt %d of %s\n", irq, action->name);
+}
+
+/* Found by name, as they are not exported to modules. */
+static struct vnw_probe {
+	const char *name;
+	void *probe;
+	struct tracepoint *tracepoint;
+} vnw_probes[] = {
+	{ "kmalloc", vnw_kmalloc },
+	{ "kmem_cache_alloc", vnw_kmem_cache_alloc },
+	{ "mm_page_alloc", vnw_mm_page_alloc },
+	{ "irq_handler_entry", vnw_irq_handler_entry },
+};
+
+static void vnw_find(struct tracepoint *tracepoint, void *data)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(vnw_probes); i++)
+		if (!strcmp(tracepoint->name, vnw_probes[i].name))
+			vnw_probes[i].tracepoint = tracepoint;
+}
+
+static void vnw_unregister(unsigned int count)
+{
+	while (count--)
+		tracepoint_probe_unregister(vnw_probes[count].tracepoint,
+					    vnw_probes[count].probe, NULL);
+	tracepoint_synchronize_unregister();
+}
+
+static int vnw_register(void)
+{
+	struct vnw_probe *p;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(vnw_probes); i++) {
+		p = &vnw_probes[i];
+		err = p->tracepoint ?
+		      tracepoint_probe_register(p->tracepoint, p->probe, NULL) :
+		      -ENOENT;
+		if (err) {
+			vnw_unregister(i);
+			return err;
+		}
+	}
+	return 0;
+}
+
+static int vnw_get(void *data, u64 *value)
+{
+	*value = atomic64_read(data);
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(vnw_counter, vnw_get, NULL, "%llu\n");
+
+static void vnw_debugfs_add(const char *name, atomic64_t *counter)
+{
+	debugfs_create_file_unsafe(name, 0400, vnw_debugfs, counter,
+				   &vnw_counter);
+}
+
+static int __init vnw_init(void)
+{
+	int err;
+
+	for_each_kernel_tracepoint(vnw_find, NULL);
+	err = vnw_register();
+	if (err)
+		return err;
+
+	vnw_debugfs = debugfs_create_dir("window", vnt_debugfs);
+	vnw_debugfs_add("allocations", &vnw_allocations);
+	vnw_debugfs_add("adds", &vnw_adds);
+	vnw_debugfs_add("interrupts", &vnw_interrupts);
+	vnw_debugfs_add("interrupts_outside", &vnw_interrupts_outside);
+	return 0;
+}
+module_init(vnw_init);
+
+static void __exit vnw_exit(void)
+{
+	debugfs_remove_recursive(vnw_debugfs);
+	vnw_unregister(ARRAY_SIZE(vnw_probes));
+}
+module_exit(vnw_exit);
+
+MODULE_DESCRIPTION("Watch virtio in the noirq phase of system sleep");
+MODULE_LICENSE("GPL");
