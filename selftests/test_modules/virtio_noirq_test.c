@@ -168,8 +168,13 @@ static bool vnt_fault(bool *fault)
 	return wanted;
 }
 
+/*
+ * With VIRTIO_RING_F_EVENT_IDX, disabling does nothing if there was an interrupt
+ * since callbacks were last enabled: the device may interrupt once more.
+ */
 static void vnt_disable_cb(struct vnt *t)
 {
+	virtqueue_enable_cb(t->vq);
 	if (!t->fault.keep_callbacks)
 		virtqueue_disable_cb(t->vq);
 }
