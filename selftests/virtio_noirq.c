@@ -94,7 +94,8 @@ static int load_module(const char *name, const char *params)
 		return -errno;
 	err = syscall(__NR_finit_module, fd, params, 0) ? -errno : 0;
 	close(fd);
-	return err;
+	/* A symbol is not there. The file is. */
+	return err == -ENOENT ? -ENOEXEC : err;
 }
 
 static void unload_module(const char *name)
