@@ -65,6 +65,7 @@ static void check_consumer(struct __test_metadata *const _metadata,
 	check_phase(_metadata, "resume_noirq", all, all, 0);
 	check_phase(_metadata, "resume_early", all, 0, 0);
 	check_answers(_metadata, env);
+	set_async_all(_metadata, env, "disabled");
 }
 
 /* Test a consumer where devices are suspended and resumed one by one. */
