@@ -27,6 +27,7 @@
  *                      first answered and compared request, last cycle only
  *   read               write a number to read that many sectors now, by
  *                      interrupt
+ *   ring_in_use        descriptors that are not free
  *   fault/             what goes wrong, see struct vnt_faults
  *   running/           what "read" did
  *   suspend/           what freeze_noirq() did, by polling
@@ -422,6 +423,20 @@ static int vnt_debugfs_read_set(void *data, u64 count)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(vnt_debugfs_read, NULL, vnt_debugfs_read_set, "%llu\n");
 
+static int vnt_debugfs_ring_in_use_get(void *data, u64 *count)
+{
+	struct vnt *t = data;
+
+	guard(mutex)(&t->lock);
+	if (!t->vq)
+		return -ENODEV;
+
+	*count = virtqueue_get_vring_size(t->vq) - t->vq->num_free;
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(vnt_debugfs_ring_in_use, vnt_debugfs_ring_in_use_get,
+			 NULL, "%llu\n");
+
 /* Pretends, from the next freeze() on, that the transport is another one. */
 static int vnt_debugfs_unsafe_set(void *data, u64 unsafe)
 {
@@ -482,6 +497,8 @@ static void vnt_debugfs_add(struct vnt *t)
 			   &t->config_too_early);
 	debugfs_create_file_unsafe("read", 0200, t->debugfs, t,
 				   &vnt_debugfs_read);
+	debugfs_create_file_unsafe("ring_in_use", 0400, t->debugfs, t,
+				   &vnt_debugfs_ring_in_use);
 	vnt_debugfs_stats("running", t->debugfs, &t->running);
 	vnt_debugfs_stats("suspend", t->debugfs, &t->suspend);
 	vnt_debugfs_stats("resume", t->debugfs, &t->resume);

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Test virtio in the noirq phases of hibernation: thaw_noirq after the image was
+ * made, restore_noirq after it was loaded.
+ *
+ * An image holds the module's counters as they were before thaw_noirq, so what
+ * is seen after it was loaded was counted in restore_noirq alone.
+ *
+ * Environment, beside that of virtio_noirq_fixture.h:
+ * VIRTIO_NOIRQ_SWAP	disk to overwrite with swap space, /dev/vda say. Whoever
+ *			sets it boots the machine again when it is off, and has it
+ *			resume from there.
+ */
+
+#include <errno.h>
+#include <sys/swap.h>
+
+#include "virtio_noirq_fixture.h"
+
+#define SWAP_KIB	(600 * 1024)
+#define SMALL_SWAP_KIB	2048	/* for no image */
+
+static const char *const no_space[] = { "Image saving failed: -28", NULL };
+
+/* Makes swap space of this size. */
+static int add_swap(const char *disk, unsigned int kib)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "mkswap %s %u > /dev/null", disk, kib);
+	if (system(command))
+		return -EIO;
+	return swapon(disk, 0) ? -errno : 0;
+}
+
+/* Checks that each device answered in its freeze_noirq and what followed it. */
+static void check_devices_answered(struct __test_metadata *const _metadata,
+				   const struct test_env *env)
+{
+	unsigned int requests = env->ndevices * REQUESTS;
+
+	EXPECT_EQ(env->ndevices, sum_of(env, "suspend/noirq_requests"));
+	EXPECT_EQ(requests, sum_of(env, "resume/noirq_requests"));
+	EXPECT_EQ(requests * SECTOR_SIZE, sum_of(env, "resume/bytes"));
+	EXPECT_EQ(0, sum_of(env, "resume/mismatches"));
+	EXPECT_EQ(0, sum_of(env, "resume/errors"));
+}
+
+/* Checks that they work as before: by interrupt, and in another sleep. */
+static void check_devices_work(struct __test_metadata *const _metadata,
+			       const struct test_env *env)
+{
+	EXPECT_EQ(0, set_all(env, "read", REQUESTS));
+	sleep_once(_metadata, env);
+	EXPECT_EQ(2 * env->ndevices * REQUESTS,
+		  sum_of(env, "resume/noirq_requests"));
+	EXPECT_EQ(0, sum_of(env, "resume/mismatches"));
+	EXPECT_EQ(0, sum_of(env, "running/mismatches"));
+	EXPECT_EQ(0, sum_of(env, "running/errors"));
+}
+
+/* Hibernates once, and expects this result and these lines in the log. */
+static void hibernate(struct __test_metadata *const _metadata,
+		      const struct test_env *env, const char *mode,
+		      unsigned int swap_kib, int result,
+		      const char *const *log_lines)
+{
+	const char *disk = getenv("VIRTIO_NOIRQ_SWAP");
+
+	if (!disk)
+		SKIP(return, "no VIRTIO_NOIRQ_SWAP, the disk to hibernate to");
+
+	ASSERT_EQ(0, add_swap(disk, swap_kib));
+	ASSERT_EQ(0, write_file("/sys/power/disk", mode));
+	EXPECT_EQ(result, write_file("/sys/power/state", "disk"));
+	EXPECT_EQ(0, swapoff(disk));
+	EXPECT_EQ(0, count_log_complaints(env->log, log_lines));
+
+	check_devices_answered(_metadata, env);
+	check_devices_work(_metadata, env);
+}
+
+/* Test that each device answers in thaw_noirq, where no image can be written. */
+TEST_F_TIMEOUT(noirq, answers_in_thaw_noirq, TIMEOUT_SEC)
+{
+	hibernate(_metadata, &self->env, "shutdown", SMALL_SWAP_KIB, -ENOSPC,
+		  no_space);
+}
+
+/* Test that each device answers in restore_noirq, of an image loaded at once. */
+TEST_F_TIMEOUT(noirq, answers_in_restore_noirq, TIMEOUT_SEC)
+{
+	hibernate(_metadata, &self->env, "test_resume", SWAP_KIB, 0, NULL);
+}
+
+/* Test that each device answers in restore_noirq, on a machine that was off. */
+TEST_F_TIMEOUT(noirq, answers_after_power_off, TIMEOUT_SEC)
+{
+	ksft_print_msg("hibernates to disk\n");
+	hibernate(_metadata, &self->env, "shutdown", SWAP_KIB, 0, NULL);
+}
+
+TEST_HARNESS_MAIN
