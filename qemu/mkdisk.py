@@ -16,7 +16,7 @@ FACTOR = 0x9E3779B97F4A7C15
 SECTOR_SIZE = 512  # bytes
 SECTOR_WORDS = 64
 DEFAULT_SEED = 0x5EED
-DEFAULT_SECTORS = 2048
+DEFAULT_SECTORS = 256
 
 
 def label(seed):
@@ -31,8 +31,12 @@ def sector(seed, number):
     return struct.pack(f"<{SECTOR_WORDS}Q", *words)
 
 
-def write_disk(path, seed=DEFAULT_SEED, sectors=DEFAULT_SECTORS):
-    """Write an image of so many sectors to path."""
+def write_disk(path, number=0, seed=DEFAULT_SEED, sectors=DEFAULT_SECTORS):
+    """Write an image of so many sectors to path.
+
+    Disks of different numbers have no word in common.
+    """
+    seed += number * sectors * SECTOR_WORDS
     with open(path, "wb") as image:
         image.write(label(seed))
         for number in range(1, sectors):
@@ -40,6 +44,7 @@ def write_disk(path, seed=DEFAULT_SEED, sectors=DEFAULT_SECTORS):
 
 
 def main():
+    """Write the image that the command line names."""
     parser = argparse.ArgumentParser(
         description="Write a disk image with the test pattern.")
     parser.add_argument("path", help="image to write")
@@ -52,7 +57,7 @@ def main():
     args = parser.parse_args()
     if args.sectors < 2 or not 0 <= args.seed < 2**64:
         parser.error("at least 2 sectors and a seed of 64 bits are needed")
-    write_disk(args.path, args.seed, args.sectors)
+    write_disk(args.path, 0, args.seed, args.sectors)
 
 
 if __name__ == "__main__":

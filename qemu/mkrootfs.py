@@ -13,9 +13,9 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-FOLDERS = ("bin", "dev", "proc", "sys", "tmp", "kselftest")
-COMMANDS = ("sh", "mount", "dmesg", "poweroff", "cat", "ls", "echo",
-            "find", "sed", "base64")
+FOLDERS = ("bin", "dev", "proc", "sys", "tmp", "kselftest", "modules")
+COMMANDS = ("sh", "mount", "dmesg", "poweroff", "cat", "ls", "echo", "grep",
+            "insmod", "mkswap", "sleep", "find", "sed", "base64")
 
 
 def fixed_entries(busybox):
@@ -43,9 +43,11 @@ def tree_entries(source, target):
             yield f"file {inside}/{name} {path} {mode} 0 0"
 
 
-def write_cpio(gen_init_cpio, busybox, kselftest, out):
+def write_cpio(gen_init_cpio, busybox, kselftest, modules, out):
     """Write the initramfs to out, whole or not at all."""
-    lines = [*fixed_entries(busybox), *tree_entries(kselftest, "/kselftest")]
+    lines = [*fixed_entries(busybox), *tree_entries(kselftest, "/kselftest"),
+             *(f"file /modules/{os.path.basename(module)} {module} 0644 0 0"
+               for module in modules)]
     part = out + ".part"
     with tempfile.NamedTemporaryFile("w", suffix=".list") as listing:
         listing.write("\n".join(lines) + "\n")
@@ -57,6 +59,7 @@ def write_cpio(gen_init_cpio, busybox, kselftest, out):
 
 
 def main():
+    """Pack what the command line names."""
     parser = argparse.ArgumentParser(
         description="Pack the guest's initramfs.")
     parser.add_argument("--gen-init-cpio", required=True, metavar="FILE",
@@ -65,16 +68,19 @@ def main():
                         help="static busybox for the guest")
     parser.add_argument("--kselftest", required=True, metavar="DIR",
                         help="kselftest install folder")
+    parser.add_argument("--module", action="append", default=[],
+                        metavar="FILE", help="kernel module for /modules")
     parser.add_argument("--out", required=True, metavar="FILE",
                         help="initramfs to write")
     args = parser.parse_args()
 
-    for path in (args.gen_init_cpio, args.busybox, args.kselftest):
+    for path in (args.gen_init_cpio, args.busybox, args.kselftest,
+                 *args.module):
         if not os.path.exists(path):
             sys.exit(f"error: {path} does not exist; build it first")
     try:
         write_cpio(args.gen_init_cpio, args.busybox,
-                   os.path.abspath(args.kselftest), args.out)
+                   os.path.abspath(args.kselftest), args.module, args.out)
     except (OSError, subprocess.CalledProcessError) as err:
         sys.exit(f"error: cannot write {args.out}: {err}")
 

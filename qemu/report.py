@@ -8,6 +8,10 @@ import os
 import sys
 import textwrap
 
+sys.dont_write_bytecode = True  # keep the folder clean
+# pylint: disable=wrong-import-position
+import matrix  # noqa: E402
+
 ROW = "{:16} {:>6}  {:>13}  {:>14}  {:>9} {:>9} {:>7}   {}"
 WIDTH = 92  # characters
 NOTES = {
@@ -20,12 +24,8 @@ NO_FIGURE = "-"
 
 def load_results(folder):
     """Return the results below a folder of vmtest.py, in table order."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    with open(os.path.join(here, "variants"), encoding="ascii") as table:
-        order = [line.split()[0] for line in table
-                 if line.strip() and not line.startswith("#")]
     results = []
-    for name in order:
+    for name in matrix.every_cell():
         path = os.path.join(folder, name, "result.json")
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
