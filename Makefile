@@ -40,15 +40,19 @@ tree: ## make the patched kernel tree in the cache
 	$(RUN) $@
 
 .PHONY: build
-build: ## build the kernel and the selftests (CONFIG=arm64 or arm64-debug)
+build: ## build the kernel and the selftests (CONFIG= one of configs/list)
 	$(RUN) $@
 
 .PHONY: selftests
-selftests: ## run the device variants in QEMU, or one of them (VARIANT=name CONFIG=name CYCLES=n)
+selftests: ## run the test matrix of a kernel in QEMU (VARIANT= CONFIG= MODE= DEVICES= CYCLES= make it less)
+	$(RUN) $@
+
+.PHONY: soak
+soak: ## 10,000 sleep cycles of each device variant, or CYCLES=n; goes on where it was stopped
 	$(RUN) $@
 
 .PHONY: kunit
-kunit: ## run the KUnit suites on UML and on arm64 in QEMU (KUNIT_ARCH=um-kasan, SUITES='virtio_noirq*', JUNIT=dir)
+kunit: ## run the KUnit suites on UML and on arm64 in QEMU (KUNIT_ARCH=um-kasan, SUITES='virtio_noirq*', JUNIT=file)
 	$(RUN) $@
 
 .PHONY: mutants
@@ -88,4 +92,4 @@ distclean: ## remove the whole cache
 	$(RUN) $@
 
 #= Variables: KERNEL_SRC= an own v7.3 tree, QEMU= an own qemu-system-aarch64, JOBS=n,
-#= VIRTIO_NOIRQ_CACHE= the cache folder (default ~/.cache/virtio-noirq).
+#= MODE=icount or smp, DEVICES=1 or 31, VIRTIO_NOIRQ_CACHE= the cache folder (default ~/.cache/virtio-noirq).

@@ -27,6 +27,7 @@ KERNELS = ("arm64", "arm64-16k", "arm64-64k", "arm64-debug", "arm64-64k-debug",
            "arm64-kcsan")  # of configs/list
 CASE_CONFIGS = ("arm64", "arm64-debug")
 CHECK_CONFIGS = ("arm64", "arm64-64k", "arm64-debug")
+ONE_EACH = {"layouts": "arm64", "coverage": "arm64-coverage"}
 NO_IOMMU = "legacy"  # QEMU wants VIRTIO_F_VERSION_1 for it
 
 
@@ -144,8 +145,8 @@ def pairwise():
 
 def guests_of(subset):
     """Return the (config, cell) of a set."""
-    if subset == "layouts":
-        return [("arm64", Cell(layout)) for layout in LAYOUTS]
+    if subset in ONE_EACH:
+        return [(ONE_EACH[subset], Cell(layout)) for layout in LAYOUTS]
     if subset == "soak":
         return [("arm64", Cell(layout, features, case="soak"))
                 for layout in LAYOUTS for features in FEATURES]
@@ -170,12 +171,14 @@ def main():
     parser = argparse.ArgumentParser(
         description="Print a part of the test matrix, one \"CONFIG CELL\" on "
         "a line.")
-    parser.add_argument("set", choices=("full", "check", "soak", "layouts"),
+    parser.add_argument("set", choices=("full", "check", "soak", *ONE_EACH),
                         help="full: the whole matrix and all cases; check: "
                         "few guests on the kernels of make check, that cover "
                         "every pair of values, and all cases; soak: all "
-                        "variants; layouts: one guest for each layout")
-    parser.add_argument("--config", choices=KERNELS, help="on this kernel")
+                        "variants; layouts, coverage: one guest for each "
+                        "layout, on the kernel for it")
+    parser.add_argument("--config", choices=(*KERNELS, *ONE_EACH.values()),
+                        help="on this kernel")
     parser.add_argument("--variant", metavar="NAME",
                         help="of this variant, \"packed_noevent\" say, or the "
                         "cell of this name")
