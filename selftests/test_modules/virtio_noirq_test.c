@@ -403,14 +403,18 @@ static int vnt_resize(struct vnt *t, u64 sectors)
 			       VNT_TIMEOUT_US, false);
 }
 
-/* Returns when the interrupt has come: the core keeps the change for later. */
+/*
+ * Returns when the interrupt has come: the core must keep the change for later,
+ * and not report it.
+ */
 static int vnt_resize_in_freeze(struct vnt *t)
 {
-	bool pending;
+	bool came;
 
 	return vnt_resize(t, t->fault.resize_in_freeze) ?:
-	       poll_timeout_us(pending = READ_ONCE(t->vdev->config_change_pending),
-			       pending, 0, VNT_TIMEOUT_US, false);
+	       poll_timeout_us(came = READ_ONCE(t->vdev->config_change_pending) ||
+				      READ_ONCE(t->config_changes),
+			       came, 0, VNT_TIMEOUT_US, false);
 }
 
 static int vnt_debugfs_read_set(void *data, u64 count)
@@ -580,9 +584,9 @@ static void vnt_config_changed(struct virtio_device *vdev)
 {
 	struct vnt *t = vdev->priv;
 
-	t->config_changes++;
 	if (READ_ONCE(t->frozen))
 		t->config_too_early++;
+	WRITE_ONCE(t->config_changes, t->config_changes + 1);
 }
 
 /*
