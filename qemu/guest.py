@@ -149,6 +149,7 @@ class Guest:
             "IOMMU": 1 if cell.iommu else "",
             "HOST": 1,  # answers what the tests ask for on the console
             "CHECKS": ",".join(self.kernel.checks),
+            "WINDOW": 1 if self.kernel.checks else "",
             "SWAP": address(SWAP_PLACE) + ".virtio_mmio" if self.swaps()
                     else "",
             "RESUME": 1 if self.boots else "",

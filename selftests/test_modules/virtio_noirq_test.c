@@ -409,12 +409,12 @@ static int vnt_resize(struct vnt *t, u64 sectors)
  */
 static int vnt_resize_in_freeze(struct vnt *t)
 {
-	bool came;
+	bool kept;
 
 	return vnt_resize(t, t->fault.resize_in_freeze) ?:
-	       poll_timeout_us(came = READ_ONCE(t->vdev->config_change_pending) ||
-				      READ_ONCE(t->config_changes),
-			       came, 0, VNT_TIMEOUT_US, false);
+	       poll_timeout_us(kept = READ_ONCE(t->vdev->config_change_pending),
+			       kept || READ_ONCE(t->config_changes), 0,
+			       VNT_TIMEOUT_US, false);
 }
 
 static int vnt_debugfs_read_set(void *data, u64 count)

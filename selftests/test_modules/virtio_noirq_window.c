@@ -2,14 +2,14 @@
 /*
  * Watches the noirq phase of system sleep: nothing that the virtio core calls
  * may allocate memory there, but for the driver's own virtqueue_add_*(), and no
- * virtio device may interrupt. What does is logged.
+ * virtio device may interrupt. What does is logged. Needs CONFIG_KALLSYMS.
  *
  * debugfs has a folder virtio_noirq_test/window, with counts since the module
  * was loaded:
  *
  *   allocations   in the noirq phase below a function of the virtio core or
  *                 transport
- *   adds          those that virtqueue_add_*() may do
+ *   adds          tables of indirect descriptors of virtqueue_add_*()
  *   interrupts    of virtio devices, in the noirq phase
  *   interrupts_outside
  *                 the same at other times
@@ -52,11 +52,28 @@ static void *vnw_caller(const unsigned long *stack, unsigned int depth,
 }
 
 /*
- * The functions of the virtio core and transport that handle the noirq phase
- * begin with virtio_, those of the test driver do not. The memory in which debug
- * checks keep a stack is not theirs.
+ * What may allocate: a driver that adds buffers, the allocator for itself when
+ * memory is freed, and debug checks that keep a stack.
  */
-static void vnw_allocation(unsigned long call_site, atomic64_t *adds)
+static bool vnw_allowed(const unsigned long *stack, unsigned int depth)
+{
+	return vnw_caller(stack, depth, "virtqueue_add") ||
+	       vnw_caller(stack, depth, "kfree") ||
+	       vnw_caller(stack, depth, "stack_depot_save");
+}
+
+/* A table of indirect descriptors, by the function that asks for it. */
+static bool vnw_is_add(unsigned long call_site)
+{
+	return vnw_caller(&call_site, 1, "alloc_indirect") ||
+	       vnw_caller(&call_site, 1, "virtqueue_add");
+}
+
+/*
+ * The functions of the virtio core and transport that handle the noirq phase
+ * begin with virtio_, those of the test driver do not.
+ */
+static void vnw_allocation(unsigned long call_site)
 {
 	unsigned long stack[VNW_DEPTH];
 	unsigned int depth;
@@ -67,13 +84,13 @@ static void vnw_allocation(unsigned long call_site, atomic64_t *adds)
 
 	depth = stack_trace_save(stack, VNW_DEPTH, 0);
 	caller = vnw_caller(stack, depth, "virtio_");
-	if (!caller || vnw_caller(stack, depth, "stack_depot_save"))
+	if (!caller)
 		return;
-	if (vnw_caller(stack, depth, "virtqueue_add")) {
-		if (adds)
-			atomic64_inc(adds);
+	if (vnw_is_add(call_site))
+		atomic64_inc(&vnw_adds);
+	if (vnw_allowed(stack, depth))
 		return;
-	}
+
 	atomic64_inc(&vnw_allocations);
 	pr_warn("allocation by %pS in %pS\n", (void *)call_site, caller);
 }
@@ -82,20 +99,20 @@ static void vnw_kmalloc(void *data, unsigned long call_site, const void *ptr,
 			size_t bytes_req, size_t bytes_alloc, gfp_t gfp_flags,
 			int node)
 {
-	vnw_allocation(call_site, &vnw_adds);
+	vnw_allocation(call_site);
 }
 
 static void vnw_kmem_cache_alloc(void *data, unsigned long call_site,
 				 const void *ptr, struct kmem_cache *s,
 				 gfp_t gfp_flags, int node)
 {
-	vnw_allocation(call_site, NULL);
+	vnw_allocation(call_site);
 }
 
 static void vnw_mm_page_alloc(void *data, struct page *page, unsigned int order,
 			      gfp_t gfp_flags, int migratetype)
 {
-	vnw_allocation(0, NULL);
+	vnw_allocation(0);
 }
 
 /* virtio devices request their interrupts under their own name. */
