@@ -6,7 +6,7 @@ import re
 
 PATHS = ("noirq", "normal")  # of virtio_noirq_test's figures
 FIGURES_OF = "virtio_noirq_test"
-HIBERNATED = "# hibernates to disk"  # before the guest goes, to be booted again
+HIBERNATED = "# hibernates to disk"  # and wants to be booted again
 
 KTAP_LINE = re.compile(
     r"^(?P<not>not )?ok \d+ (?P<name>\S+)(?P<skip> # SKIP ?(?P<why>.*))?")
