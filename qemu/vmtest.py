@@ -4,9 +4,9 @@
 
 For each cell, DIR/<cell>/ gets console.log (KTAP), qemu.log (QEMU's own
 messages), qemu.cmd (the command line), result.json, reproduce (one line that
-runs this cell again), and, if it failed, the kernel's config. The exit status is 0
-only if every cell asked for ran all its tests and passed them: a skip is a
-failure here.
+runs this cell again), and, if it failed, the kernel's config. The exit status
+is 0 only if every cell asked for ran all its tests and passed them; a skip is
+a failure here.
 """
 
 import argparse
