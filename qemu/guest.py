@@ -18,6 +18,7 @@ from console import Log, judge, read_log
 HERE = os.path.dirname(os.path.abspath(__file__))
 QEMU = os.environ.get("QEMU") or "qemu-system-aarch64"
 PR_SET_PDEATHSIG = 1  # of prctl(2)
+REAL_TIME = 4  # times fewer cycles where a cycle takes its time
 SWAP_SIZE = 1 << 30  # bytes, of a sparse file
 SWAP_PLACE = 31  # of a disk: its virtio-mmio bus
 
@@ -102,6 +103,9 @@ class Guest:
         self.cell = cell
         self.kernel = kernel
         self.args = args
+        self.cycles = args.cycles
+        if cell.mode == "smp":
+            self.cycles = max(1, args.cycles // REAL_TIME)
         self.folder = os.path.join(args.out, cell.name)
         self.process = None
         self.boots = 0
@@ -118,7 +122,7 @@ class Guest:
     def key(self):
         """Return what a result follows from."""
         return [digest(self.args.rootfs), digest(self.kernel.image),
-                self.args.cycles, self.args.qemu_version, self.args.append]
+                self.cycles, self.args.qemu_version, self.args.append]
 
     def kept(self):
         """Return the good result that an earlier run left, or None."""
@@ -144,7 +148,7 @@ class Guest:
         cell = self.cell
         found = {
             "PROGRAMS": ",".join(cell.programs), "VARIANT": cell.variant,
-            "CYCLES": self.args.cycles, "DEVICES": cell.devices,
+            "CYCLES": self.cycles, "DEVICES": cell.devices,
             "CPUS": CPUS[cell.mode], "PAGE_SIZE": self.kernel.page_size,
             "IOMMU": 1 if cell.iommu else "",
             "HOST": 1,  # answers what the tests ask for on the console
@@ -294,7 +298,7 @@ class Guest:
     def cycles_done(self):
         """Return how many of the cycles were seen, of a soak."""
         if self.result["verdict"] != "not run":
-            return self.args.cycles
+            return self.cycles
         return (self.log().cycle or (0,))[0] if self.boots else 0
 
     def ended(self):
@@ -315,7 +319,7 @@ class Guest:
                                   + self.progress())
         else:
             verdict = judge(log, self.programs(), self.cell.variant,
-                            self.args.cycles, status)
+                            self.cycles, status)
         self.write_result(log, *verdict)
         return True
 
@@ -330,7 +334,7 @@ class Guest:
         wall = time.monotonic() - self.started if self.started else 0
         self.result = {
             "variant": self.cell.name, "verdict": verdict,
-            "reason": reason, "cycles": self.args.cycles,
+            "reason": reason, "cycles": self.cycles,
             "mode": self.cell.mode, "wall_s": round(wall, 1),
             "kernel": self.kernel.image, "qemu": self.args.qemu_version,
             "figures": log.figures, "tests": log.tests, "key": self.key(),
@@ -348,7 +352,7 @@ class Guest:
             return (f"{self.cell.name}: {result['verdict'].upper()}: "
                     f"{result['reason']}; see {self.folder}")
         return (f"{self.cell.name}: pass, {len(result['tests'])} tests, "
-                f"{result['wall_s']:.0f} s")
+                f"{self.cycles} cycles, {result['wall_s']:.0f} s")
 
 
 def disk(name, place, image, properties):
