@@ -129,6 +129,22 @@ apt_fetch()
 	note "downloaded $package ($(((size + 999999) / 1000000)) MB)"
 }
 
+# apt_fetch_source SUITE PACKAGE DIR: downloads the source package's files into DIR,
+# or the end.
+apt_fetch_source()
+{
+	local suite=$1 package=$2 dir=$3 state=$CACHE/apt/$1-source log=$LOGS/apt-$2.log
+	mkdir -p "$state" 2>/dev/null || die_full
+	apt_mirror
+	apt_line "$suite" | sed 's/^deb /deb-src /' | write_file "$state/sources.list"
+	apt_options "$state/sources.list" "$state"
+	APT_OPTIONS+=(-o Dir::Etc::SourceParts=/dev/null)
+	apt_update "source lists of $suite" "$log"
+	watch_child "downloading the source of $package" "$log" no_text \
+		env -C "$dir" apt-get "${APT_OPTIONS[@]}" source --download-only "$package" ||
+		die_lists "$log" "connect"
+}
+
 apt_got()
 {
 	local got
