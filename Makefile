@@ -63,6 +63,10 @@ mutants: ## break the patched code in many small ways: KUnit has to notice each 
 patch-check: ## check the series as mails: headers, checkpatch, git am and quilt without fuzz
 	$(RUN) $@
 
+.PHONY: lint
+lint: ## run checkpatch, sparse, coccicheck, kernel-doc, W=1 and the other checkers
+	$(RUN) $@
+
 .PHONY: prefix-check
 prefix-check: ## build drivers/virtio on each prefix of the series, W=1, also with PM_SLEEP=n and PM=n
 	$(RUN) $@
@@ -81,6 +85,10 @@ report: ## print the report of the last demo again
 
 .PHONY: am
 am: ## apply the patches to your kernel git tree, signed off by you (TREE=dir)
+	$(RUN) $@
+
+.PHONY: send-dry-run
+send-dry-run: ## write the mails as b4 would send them, check them, send nothing (TREE=dir KIT=url)
 	$(RUN) $@
 
 .PHONY: clean
