@@ -20,6 +20,7 @@ QEMU = os.environ.get("QEMU") or "qemu-system-aarch64"
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 REAL_TIME = 4  # times fewer cycles where a cycle takes its time
 SWAP_SIZE = 1 << 30  # bytes, of a sparse file
+RNG_PLACE = 30  # of an entropy device: its virtio-mmio bus
 SWAP_PLACE = 31  # of a disk: its virtio-mmio bus
 
 # A guest under -icount counts instructions instead of seconds: idle time costs
@@ -173,6 +174,9 @@ class Guest:
             # A snapshot can be resized; nobody writes to the image.
             args += disk(f"disk{place}", place, image + ",snapshot=on",
                          self.cell.properties)
+        if self.cell.case == "example":
+            args += ["-device",
+                     f"virtio-rng-device,bus=virtio-mmio-bus.{RNG_PLACE}"]
         if self.swaps():
             args += disk("swap", SWAP_PLACE, self.path("swap.img"), ())
         return args

@@ -148,6 +148,7 @@ const char *load_test_module(void)
 
 void unload_test_modules(void)
 {
+	unload_module(EXAMPLE);
 	unload_module("virtio_noirq_window");
 	unload_module(PEERS);
 	unload_module(MODULE);
@@ -160,6 +161,11 @@ int load_peers(const struct test_env *env, const char *params)
 	snprintf(text, sizeof(text), "provider=%s requests=%u %s",
 		 env->devices[0], REQUESTS, params);
 	return load_module(PEERS, text);
+}
+
+int load_example(void)
+{
+	return load_module(EXAMPLE, "");
 }
 
 int load_window(void)

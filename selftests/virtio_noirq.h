@@ -18,6 +18,7 @@
 #define WINDOW		"window"
 #define CONSUMER	"virtio_noirq_consumer"
 #define SUPPLIER	"virtio_noirq_supplier"
+#define EXAMPLE		"virtio_noirq_example"
 #define NOIRQ_DRIVER	"virtio_noirq_test"
 #define NORMAL_DRIVER	"virtio_normal_test"
 
@@ -70,6 +71,9 @@ int load_peers(const struct test_env *env, const char *params);
 
 /* Watches for allocations and interrupts in the noirq phase. */
 int load_window(void);
+
+/* The driver that the documentation shows. */
+int load_example(void);
 
 /* Finds a driver's devices with these features; returns how many have others. */
 unsigned int find_devices(struct test_env *env, const char *driver,
