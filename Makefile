@@ -71,6 +71,10 @@ lint: ## run checkpatch, sparse, coccicheck, kernel-doc, W=1 and the other check
 prefix-check: ## build drivers/virtio on each prefix of the series, W=1, also with PM_SLEEP=n and PM=n
 	$(RUN) $@
 
+.PHONY: build-matrix
+build-matrix: ## build drivers/virtio for other architectures, compilers and configurations
+	$(RUN) $@
+
 .PHONY: bisect
 bisect: ## run the KUnit suites that concern each prefix of the series, on UML
 	$(RUN) $@

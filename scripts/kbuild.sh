@@ -85,3 +85,18 @@ objects()
 	n=$(grep -acE '^  [A-Z]+[A-Z0-9_]* ' "$1") || true
 	echo "${n:-0} objects"
 }
+
+# warnings LOG: "count file: text" of each, without line numbers, so that code
+# that moved is not news.
+warnings()
+{
+	{ grep -aE '(warning|Warning|WARNING|error):' "$1" || true; } |
+		sed -E -e "s|$PREFIX/linux/||g" -e 's|^(\.\./)+linux/||' -e 's/:[0-9]+(:[0-9]+)?:/:/' | sort | uniq -c | sed 's/^ *//'
+}
+
+# new_warnings LOG BASE: those of LOG that are not, or not so often, in BASE.
+new_warnings()
+{
+	awk '{ n = $1; sub(/^[0-9]+ /, ""); if (FILENAME == ARGV[1]) base[$0] = n; else if (n > base[$0]) print }' \
+		"$2" <(warnings "$1")
+}
