@@ -770,7 +770,8 @@ static void noirq_undrained_ring_message(struct kunit *test)
 {
 	noirq_enter_undrained(test);
 
-	KUNIT_EXPECT_EQ(test, noirq_log_count("queue 0 (fake) cannot be reinitialized: 1 of 8 "), 1);
+	KUNIT_EXPECT_EQ(test,
+			noirq_log_count("queue 0 (fake) cannot be reinitialized: 1 of 8 "), 1);
 }
 
 /* Test that callbacks have come to an end before the device is reset. */
