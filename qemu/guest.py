@@ -18,7 +18,8 @@ from console import Log, judge, read_log
 HERE = os.path.dirname(os.path.abspath(__file__))
 QEMU = os.environ.get("QEMU") or "qemu-system-aarch64"
 PR_SET_PDEATHSIG = 1  # of prctl(2)
-REAL_TIME = 4  # times fewer cycles where a cycle takes its time
+FEWER = 4  # times fewer cycles where a cycle takes its time
+LONG_SLEEP = 8  # seconds, where it takes some to fall asleep in real time
 SWAP_SIZE = 1 << 30  # bytes, of a sparse file
 RNG_PLACE = 30  # of an entropy device: its virtio-mmio bus
 SWAP_PLACE = 31  # of a disk: its virtio-mmio bus
@@ -105,8 +106,8 @@ class Guest:
         self.kernel = kernel
         self.args = args
         self.cycles = args.cycles
-        if cell.mode == "smp":
-            self.cycles = max(1, args.cycles // REAL_TIME)
+        if cell.mode == "smp" or kernel.is_slow:
+            self.cycles = max(1, args.cycles // FEWER)
         self.folder = os.path.join(args.out, cell.name)
         self.process = None
         self.boots = 0
@@ -152,6 +153,8 @@ class Guest:
             "CYCLES": self.cycles, "DEVICES": cell.devices,
             "CPUS": CPUS[cell.mode], "PAGE_SIZE": self.kernel.page_size,
             "IOMMU": 1 if cell.iommu else "",
+            "SLEEP_SEC": LONG_SLEEP if cell.mode == "smp" and
+                         self.kernel.is_slow else "",
             "HOST": 1,  # answers what the tests ask for on the console
             "CHECKS": ",".join(self.kernel.checks),
             "WINDOW": 1 if self.kernel.checks else "",

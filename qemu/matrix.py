@@ -114,6 +114,16 @@ def case_cells(config):
             for layout in LAYOUTS]
 
 
+def few_cases():
+    """Return all cases without debug checks, each case once with them."""
+    plain, debug = CASE_CONFIGS
+    cases = dict.fromkeys(cell.case for cell in case_cells(debug))
+    turn = dict(zip(cases, itertools.cycle(LAYOUTS)))
+    return [*((plain, cell) for cell in case_cells(plain)),
+            *((debug, cell) for cell in case_cells(debug)
+              if cell.layout == turn[cell.case])]
+
+
 def every_cell():
     """Return all cells, by the names they can be asked for."""
     found = {cell.name: cell for config in KERNELS for cell in cells(config)}
@@ -151,8 +161,8 @@ def guests_of(subset):
         return [("arm64", Cell(layout, features, case="soak"))
                 for layout in LAYOUTS for features in FEATURES]
     if subset == "check":
-        return pairwise() + [(CASE_CONFIGS[-1], cell)
-                             for cell in case_cells(CASE_CONFIGS[-1])]
+        return sorted(pairwise() + few_cases(),
+                      key=lambda guest: CHECK_CONFIGS.index(guest[0]))
     return [(config, cell) for config in KERNELS
             for cell in cells(config) + case_cells(config)]
 

@@ -22,7 +22,7 @@ sys.dont_write_bytecode = True  # keep the folder clean
 import matrix  # noqa: E402
 import mkdisk  # noqa: E402
 from console import Log  # noqa: E402
-from guest import QEMU, REAL_TIME, Guest, Kernel  # noqa: E402
+from guest import FEWER, QEMU, Guest, Kernel  # noqa: E402
 
 QEMU_MIN_MAJOR = 10
 HEARTBEAT = 10  # seconds between two lines that say what is running
@@ -163,8 +163,8 @@ def parse_args():
                         metavar="A,B,...",
                         help="default: one for each ring layout")
     parser.add_argument("--cycles", type=int, default=20, metavar="N",
-                        help="sleep cycles on each path (default 20), in real "
-                        f"time 1/{REAL_TIME} of them")
+                        help="sleep cycles on each path (default 20), "
+                        f"1/{FEWER} of them in real time and with slow kernels")
     parser.add_argument("--jobs", type=int, default=2, metavar="N",
                         help="guests at the same time (default 2; "
                         f"{SLEEPERS} times as many that sleep in real time)")

@@ -41,6 +41,7 @@ struct test_env {
 	char devices[MAX_DEVICES][32];	/* "virtio0", say */
 	unsigned int ndevices;
 	unsigned int cycles;
+	unsigned int sleep_sec;
 	int rtc;
 	int log;
 };

@@ -84,7 +84,7 @@ TEST_F_TIMEOUT(noirq, wakeup_in_suspend, TIMEOUT_SEC)
 /* Test that a wakeup event in the noirq phase ends the sleep at once. */
 TEST_F_TIMEOUT(noirq, wakeup_in_suspend_noirq, TIMEOUT_SEC)
 {
-	time_t alarm = rtc_now(self->env.rtc) + SLEEP_SEC;
+	time_t alarm = rtc_now(self->env.rtc) + self->env.sleep_sec;
 
 	set_peer(_metadata, &self->env, SUPPLIER, "wakeup_in_suspend_noirq");
 	sleep_expecting(_metadata, &self->env, 0, "success", NULL);

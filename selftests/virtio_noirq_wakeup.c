@@ -48,7 +48,7 @@ TEST_F_TIMEOUT(noirq, polling_does_not_wake, TIMEOUT_SEC)
 /* Test that such a device does end the sleep with callbacks on. */
 TEST_F_TIMEOUT(noirq, callbacks_wake, TIMEOUT_SEC)
 {
-	time_t alarm = rtc_now(self->env.rtc) + SLEEP_SEC;
+	time_t alarm = rtc_now(self->env.rtc) + self->env.sleep_sec;
 
 	if (!can_wake(&self->env))
 		SKIP(return, "no wakeup-source in the device tree");
