@@ -2,18 +2,11 @@
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <linux/virtio_ring.h>
 
 #include "backend.h"
-
-void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
+#include "util.h"
 
 static void signal_fd(int fd)
 {
@@ -327,7 +320,7 @@ bool backend_queue_start(struct backend *b, unsigned int i, int kick)
 
 	if (!q->num || !queue_start(q, &b->mem))
 		return false;
-	q->event_idx = b->features & 1ULL << VIRTIO_RING_F_EVENT_IDX;
+	q->event_idx = b->features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX);
 	q->kick = kick;
 	q->started = true;
 	return true;

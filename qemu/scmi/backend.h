@@ -99,7 +99,6 @@ void backend_release(struct backend *b);	/* the held commands */
 bool backend_queue_start(struct backend *b, unsigned int i, int kick);
 void backend_queue_stop(struct backend *b, unsigned int i);
 bool queue_running(const struct queue *q);
-void close_fd(int *fd);
 
 /* ---- vhost_user.c -------------------------------------------------------- */
 

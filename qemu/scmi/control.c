@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "backend.h"
+#include "util.h"
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define WORDS_MAX	8
 
 const char control_help[] =

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "backend.h"
+#include "util.h"
 
 #define CLIENTS_MAX	4
 #define LINE_MAX_LEN	256
@@ -48,16 +49,15 @@ static const char usage_text[] =
 "\n"
 "Commands:\n";
 
-static volatile sig_atomic_t stopped;
+static int stopped;
 
 static void stop(int sig)
 {
 	(void)sig;
-	stopped = 1;
+	__atomic_store_n(&stopped, 1, __ATOMIC_RELAXED);
 }
 
-static void __attribute__((format(printf, 1, 2), noreturn))
-die(const char *format, ...)
+static __noreturn __printf(1, 2) void die(const char *format, ...)
 {
 	va_list args;
 
@@ -89,7 +89,7 @@ static int unix_socket(const char *path, struct sockaddr_un *addr)
 	addr->sun_family = AF_UNIX;
 	if (strlen(path) >= sizeof(addr->sun_path))
 		die("%s is too long for a socket; use a shorter path", path);
-	strcpy(addr->sun_path, path);
+	memcpy(addr->sun_path, path, strlen(path));
 	return fd;
 }
 
@@ -135,7 +135,7 @@ static int ctl(int argc, char **argv)
 	int i, fd;
 
 	if (argc < 2)
-		die("ctl wants a socket and a command; see --help");
+		die("name a control socket and a command; see --help");
 	fd = unix_socket(argv[0], &addr);
 	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
 		die("cannot connect to %s: %s", argv[0], strerror(errno));
@@ -287,9 +287,9 @@ static void wait_and_serve(struct server *s, const sigset_t *mask)
 				s->b.queue[i].kick : -1;
 	for (i = 0; i < CLIENTS_MAX; i++)
 		fds[2 + QUEUES + i].fd = s->client[i].fd;
-	for (i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(fds); i++)
 		fds[i].events = POLLIN;
-	if (ppoll(fds, sizeof(fds) / sizeof(fds[0]), timeout, mask) < 0)
+	if (ppoll(fds, ARRAY_SIZE(fds), timeout, mask) < 0)
 		return;
 
 	s->b.now = now_us();
@@ -351,7 +351,7 @@ static void serve(struct server *s, const char *control)
 	fflush(stdout);
 
 	s->b.now = now_us();
-	while (!stopped) {
+	while (!__atomic_load_n(&stopped, __ATOMIC_RELAXED)) {
 		connection(s);
 		backend_run(&s->b);
 		wait_and_serve(s, &old);

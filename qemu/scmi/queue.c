@@ -81,12 +81,13 @@ static const char *add_segment(const struct mem *mem, struct chain *chain,
 
 	if (!mem_valid(mem, seg.addr, seg.len))
 		return "a buffer outside the shared memory";
-	if (le16toh(d->flags) & VRING_DESC_F_WRITE)
+	if (le16toh(d->flags) & VRING_DESC_F_WRITE) {
 		chain->in[chain->n_in++] = seg;
-	else if (chain->n_in)
+		return NULL;
+	}
+	if (chain->n_in)
 		return "a readable descriptor after a writable one";
-	else
-		chain->out[chain->n_out++] = seg;
+	chain->out[chain->n_out++] = seg;
 	return NULL;
 }
 

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "scmi.h"
+#include "util.h"
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define NAME_WORDS	4	/* a name takes 16 bytes */
 #define MAX_ASYNC	8
 
@@ -13,7 +13,7 @@
 #define RATE_AUTO	0x8u
 
 #define DOMAIN_ON	0u
-#define DOMAIN_OFF	(1u << 30)	/* context lost */
+#define DOMAIN_OFF	0x40000000u	/* context lost */
 
 #define SUPPLY_ON	0x7u
 #define SUPPLY_OFF	0x0u
@@ -93,7 +93,7 @@ static void put_name(struct call *call, const char *name)
 	__u32 word[NAME_WORDS] = {};
 	unsigned int i;
 
-	strncpy((char *)word, name, sizeof(word) - 1);
+	memcpy(word, name, strnlen(name, sizeof(word) - 1));
 	for (i = 0; i < NAME_WORDS; i++)
 		put(call, le32toh(word[i]));
 }

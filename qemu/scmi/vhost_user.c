@@ -6,12 +6,12 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
 #include "backend.h"
+#include "util.h"
 
 #define FLAG_VERSION	0x1
 #define FLAG_REPLY	0x4
@@ -45,16 +45,16 @@ enum vu_request {
 #define F_PROTOCOL_FEATURES	30
 #define F_SCMI_P2A_CHANNELS	0	/* VIRTIO_SCMI_F_P2A_CHANNELS */
 
-#define FEATURES (1ULL << F_SCMI_P2A_CHANNELS | \
-		  1ULL << VIRTIO_RING_F_INDIRECT_DESC | \
-		  1ULL << VIRTIO_RING_F_EVENT_IDX | \
-		  1ULL << F_PROTOCOL_FEATURES | \
-		  1ULL << VIRTIO_F_VERSION_1)
+#define FEATURES (BIT_ULL(F_SCMI_P2A_CHANNELS) | \
+		  BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) | \
+		  BIT_ULL(VIRTIO_RING_F_EVENT_IDX) | \
+		  BIT_ULL(F_PROTOCOL_FEATURES) | \
+		  BIT_ULL(VIRTIO_F_VERSION_1))
 
-#define PROTOCOL_FEATURES (1ULL << 0 /* MQ */ | \
-			   1ULL << 3 /* REPLY_ACK */ | \
-			   1ULL << 13 /* RESET_DEVICE */ | \
-			   1ULL << 16 /* STATUS */)
+#define PROTOCOL_FEATURES (BIT_ULL(0) /* MQ */ | \
+			   BIT_ULL(3) /* REPLY_ACK */ | \
+			   BIT_ULL(13) /* RESET_DEVICE */ | \
+			   BIT_ULL(16) /* STATUS */)
 
 struct vu_call {
 	struct backend *b;
@@ -102,7 +102,7 @@ static int set_features(struct vu_call *c)
 	if (c->msg->payload.u64 & ~FEATURES)
 		return -1;
 	c->b->features = c->msg->payload.u64;
-	c->b->scmi.events = c->b->features & 1ULL << F_SCMI_P2A_CHANNELS;
+	c->b->scmi.events = c->b->features & BIT_ULL(F_SCMI_P2A_CHANNELS);
 	return 0;
 }
 
@@ -193,7 +193,7 @@ static int set_vring_kick(struct vu_call *c)
 		close(fd);
 		return -1;
 	}
-	if (!(c->b->features & 1ULL << F_PROTOCOL_FEATURES))
+	if (!(c->b->features & BIT_ULL(F_PROTOCOL_FEATURES)))
 		q->enabled = true;
 	return 0;
 }
@@ -272,8 +272,9 @@ static const struct {
 	int (*handle)(struct vu_call *c);
 	int size;
 	unsigned int fds_max;
+	bool answers;
 } handlers[] = {
-	[GET_FEATURES] = { get_features, 0, 0 },
+	[GET_FEATURES] = { get_features, 0, 0, true },
 	[SET_FEATURES] = { set_features, U64, 0 },
 	[SET_OWNER] = { do_nothing, 0, 0 },
 	[RESET_OWNER] = { do_nothing, 0, 0 },
@@ -281,25 +282,24 @@ static const struct {
 	[SET_VRING_NUM] = { set_vring_num, VRING, 0 },
 	[SET_VRING_ADDR] = { set_vring_addr, ADDR, 0 },
 	[SET_VRING_BASE] = { set_vring_base, VRING, 0 },
-	[GET_VRING_BASE] = { get_vring_base, VRING, 0 },
+	[GET_VRING_BASE] = { get_vring_base, VRING, 0, true },
 	[SET_VRING_KICK] = { set_vring_kick, U64, 1 },
 	[SET_VRING_CALL] = { set_vring_call, U64, 1 },
 	[SET_VRING_ERR] = { set_vring_err, U64, 1 },
-	[GET_PROTOCOL_FEATURES] = { get_protocol_features, 0, 0 },
+	[GET_PROTOCOL_FEATURES] = { get_protocol_features, 0, 0, true },
 	[SET_PROTOCOL_FEATURES] = { set_protocol_features, U64, 0 },
-	[GET_QUEUE_NUM] = { get_queue_num, 0, 0 },
+	[GET_QUEUE_NUM] = { get_queue_num, 0, 0, true },
 	[SET_VRING_ENABLE] = { set_vring_enable, VRING, 0 },
 	[RESET_DEVICE] = { reset_device, 0, 0 },
 	[SET_STATUS] = { set_status, U64, 0 },
-	[GET_STATUS] = { get_status, 0, 0 },
+	[GET_STATUS] = { get_status, 0, 0, true },
 };
 
 static int dispatch(struct vu_call *c)
 {
 	__u32 request = c->msg->request;
 
-	if (request >= sizeof(handlers) / sizeof(handlers[0]) ||
-	    !handlers[request].handle)
+	if (request >= ARRAY_SIZE(handlers) || !handlers[request].handle)
 		return -1;
 	if (handlers[request].size != ANY &&
 	    (__u32)handlers[request].size != c->msg->size)
@@ -307,6 +307,11 @@ static int dispatch(struct vu_call *c)
 	if (c->n_fds > handlers[request].fds_max)
 		return -1;
 	return handlers[request].handle(c);
+}
+
+static bool has_answer(__u32 request)
+{
+	return request < ARRAY_SIZE(handlers) && handlers[request].answers;
 }
 
 int vu_handle(struct backend *b, struct vu_msg *msg, int *fds,
@@ -325,7 +330,7 @@ int vu_handle(struct backend *b, struct vu_msg *msg, int *fds,
 		close_fd(&fds[i]);
 
 	/* One without an answer of its own may ask for how it went. */
-	if (size <= 0 && msg->flags & FLAG_NEED_REPLY) {
+	if (!has_answer(msg->request) && msg->flags & FLAG_NEED_REPLY) {
 		msg->payload.u64 = size < 0;
 		size = sizeof(msg->payload.u64);
 	}
