@@ -19,28 +19,33 @@
 
 #define CLIENTS_MAX	4
 #define LINE_MAX_LEN	256
+#define REDIAL_US	50000
 
 static const char usage_text[] =
-"Usage: scmi-backend --socket PATH --control PATH [OPTION]...\n"
+"Usage: scmi-backend --socket|--connect PATH --control PATH [OPTION]...\n"
 "       scmi-backend ctl CONTROL-PATH COMMAND...\n"
 "\n"
 "A vhost-user SCMI device for QEMU's vhost-user-scmi, made for tests: base,\n"
 "power domain, clock and voltage protocols, with faults on demand.\n"
 "\n"
 "  --socket PATH    listen here for QEMU (-chardev socket,path=PATH)\n"
+"  --connect PATH   connect to QEMU, which listens here (-chardev socket,\n"
+"                   path=PATH,server=on,wait=on), again and again: with QEMU\n"
+"                   10.0 the only way that survives a disconnection, since its\n"
+"                   vhost-user-scmi cannot start with reconnect-ms=\n"
 "  --control PATH   listen here for the commands below, one a line\n"
 "  --state FILE     keep the platform's state in FILE, so that it outlives us\n"
 "  --async          offer asynchronous clock commands\n"
 "  --verbose        log each command\n"
 "  --help           this\n"
 "\n"
-"It prints \"ready\" when both sockets exist. The second form sends one command\n"
+"It prints \"ready\" when its sockets exist. The second form sends one command\n"
 "and prints the answer; the exit status is 0 only if the command was done.\n"
 "\n"
-"A front-end that comes back finds the platform as it was. Kill us with\n"
-"SIGKILL and start us again, and QEMU, with reconnect-ms= at its -chardev, sets\n"
-"up the queues where the used ring ends: a command that was not answered is\n"
-"there again. Without --state the platform starts anew.\n"
+"A front-end that comes back finds the platform as it was. QEMU then sets up\n"
+"the queues where the used ring ends, so a command that was not answered is\n"
+"there again. The same holds for a back-end that was killed and started again,\n"
+"if it has --state; otherwise the platform starts anew.\n"
 "\n"
 "counters: masked and unmasked are the commands that arrived while the driver\n"
 "had, or had not, set VRING_AVAIL_F_NO_INTERRUPT; with the event index (switch it\n"
@@ -114,15 +119,12 @@ static int listen_on(const char *path)
 	return fd;
 }
 
-static int accept_one(int listener)
+/* The rest of a message has to follow at once. */
+static void set_timeout(int fd)
 {
 	struct timeval limit = { .tv_sec = 1 };
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
-	/* The rest of a message has to follow at once. */
-	if (fd >= 0)
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	return fd;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 }
 
 /* ---- scmi-backend ctl ---------------------------------------------------- */
@@ -170,7 +172,8 @@ struct client {
 struct server {
 	struct backend b;
 	const char *path;
-	int listener, conn;	/* for the front-end: one or the other */
+	bool dial;		/* the front-end listens, not we */
+	int listener, conn;
 	int control;
 	struct client client[CLIENTS_MAX];
 };
@@ -183,31 +186,59 @@ static void hang_up(struct server *s)
 	backend_disconnect(&s->b);
 }
 
+static void stop_listening(struct server *s)
+{
+	if (s->listener >= 0)
+		remove_socket(s->path);
+	close_fd(&s->listener);
+}
+
+static void connected(struct server *s, int fd)
+{
+	if (fd < 0)
+		return;
+	set_timeout(fd);
+	s->conn = fd;
+	s->b.counters.connections++;
+}
+
+static void dial(struct server *s)
+{
+	struct sockaddr_un addr;
+	int fd = unix_socket(s->path, &addr);
+
+	s->b.listen_at = s->b.now + REDIAL_US;	/* if it fails, or ends soon */
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		close_fd(&fd);
+	connected(s, fd);
+}
+
 static void connection(struct server *s)
 {
 	if (s->b.disconnect) {
 		s->b.disconnect = false;
-		hang_up(s);
-		close_fd(&s->listener);
-		remove_socket(s->path);
+		stop_listening(s);
+		hang_up(s);	/* last: who sees it connects again at once */
 	}
-	if (s->listener < 0 && s->conn < 0 && s->b.now >= s->b.listen_at)
+	if (s->listener >= 0 || s->conn >= 0 || s->b.now < s->b.listen_at)
+		return;
+	if (s->dial)
+		dial(s);
+	else
 		s->listener = listen_on(s->path);
 }
 
 static void front_end(struct server *s)
 {
-	if (s->conn < 0) {
-		s->conn = accept_one(s->listener);
-		s->b.counters.connections += s->conn >= 0;
-	} else if (vu_receive(&s->b, s->conn)) {
+	if (s->conn < 0)
+		connected(s, accept4(s->listener, NULL, NULL, SOCK_CLOEXEC));
+	else if (vu_receive(&s->b, s->conn))
 		hang_up(s);
-	}
 }
 
 static void new_client(struct server *s)
 {
-	int i, fd = accept_one(s->control);
+	int i, fd = accept4(s->control, NULL, NULL, SOCK_CLOEXEC);
 
 	for (i = 0; i < CLIENTS_MAX; i++) {
 		if (s->client[i].fd < 0) {
@@ -346,7 +377,7 @@ static void serve(struct server *s, const char *control)
 		s->client[i].fd = -1;
 	s->conn = -1;
 	s->control = listen_on(control);
-	s->listener = listen_on(s->path);
+	s->listener = s->dial ? -1 : listen_on(s->path);
 	puts("ready");
 	fflush(stdout);
 
@@ -357,15 +388,16 @@ static void serve(struct server *s, const char *control)
 		wait_and_serve(s, &old);
 	}
 	hang_up(s);
-	remove_socket(s->path);
+	stop_listening(s);
 	remove_socket(control);
 }
 
 int main(int argc, char **argv)
 {
-	enum { SOCKET, CONTROL, STATE, ASYNC, VERBOSE, HELP };
+	enum { SOCKET, CONNECT, CONTROL, STATE, ASYNC, VERBOSE, HELP };
 	static const struct option options[] = {
 		{ "socket", required_argument, NULL, SOCKET },
+		{ "connect", required_argument, NULL, CONNECT },
 		{ "control", required_argument, NULL, CONTROL },
 		{ "state", required_argument, NULL, STATE },
 		{ "async", no_argument, NULL, ASYNC },
@@ -384,7 +416,9 @@ int main(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case SOCKET:
+		case CONNECT:
 			s.path = optarg;
+			s.dial = option == CONNECT;
 			break;
 		case CONTROL:
 			control = optarg;
@@ -406,7 +440,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (!s.path || !control || optind != argc)
-		die("--socket PATH and --control PATH are needed; see --help");
+		die("--socket or --connect, and --control, are needed; see --help");
 
 	backend_init(&s.b, map_state(state_path));
 	s.b.scmi.async = async;

@@ -1326,6 +1326,50 @@ static void test_disconnect(void)
 	EXPECT_EQ(state("clock 2 ", "enabled "), 1);
 }
 
+static int listen_here(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strncat(addr.sun_path, socket_path, sizeof(addr.sun_path) - 1);
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 1))
+		bail_out("no socket");
+	return fd;
+}
+
+static void accept_backend(int listener)
+{
+	close_fd(&conn);
+	if (EXPECT(readable(listener, SOON)))
+		conn = accept(listener, NULL, NULL);
+	EXPECT_EQ(vu_get(GET_QUEUE_NUM), 2);
+}
+
+/* The other way round: it connects to us, and comes again. */
+static void test_connect(void)
+{
+	static const char *const options[] = { "--connect", socket_path, NULL };
+	int listener;
+	__u64 t;
+
+	stop_backend();
+	EXPECT(try_connect(socket_path) < 0);
+	start_backend(options);
+	nap(100);
+	listener = listen_here();
+	accept_backend(listener);
+	close_fd(&conn);
+	accept_backend(listener);
+	t = now_ms();
+	EXPECT(ctl("disconnect 300"));
+	EXPECT(closed());
+	accept_backend(listener);
+	EXPECT(now_ms() - t >= 300);
+	EXPECT_EQ(counter("connections"), 3);
+	close(listener);
+	unlink(socket_path);
+}
+
 static const char *const state_options[] = { "--state", state_path, NULL };
 
 /* Killed with a command on its way, which is there again after the start */
@@ -1663,6 +1707,7 @@ static const struct test {
 	{ "hold", test_hold },
 	{ "garbage", test_garbage },
 	{ "disconnect", test_disconnect },
+	{ "connect", test_connect },
 	{ "kill", test_kill, .options = state_options },
 	{ "bad_state", test_bad_state },
 	{ "bad_rings", test_bad_rings },
