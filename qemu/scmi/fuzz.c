@@ -17,6 +17,7 @@
 #include <linux/virtio_ring.h>
 
 #include "backend.h"
+#include "util.h"
 
 #define GUEST		0x40000000ULL
 #define USER		0x7f0000000000ULL
@@ -120,11 +121,11 @@ static void connect_front_end(bool event_idx)
 	}
 }
 
-/* The same memory in two regions, with a hole between them or none */
+/* The same memory in two regions that touch, or not, or overlap */
 static void remap(struct input *in)
 {
 	__u64 cut = (get8(in) % (SIZE / 0x1000 - 1) + 1) * 0x1000;
-	__u64 hole = (__u64)(get8(in) & 1) << 12;
+	__u64 hole = (__s8)get8(in) * 0x100LL;
 	struct {
 		__u32 n, padding;
 		struct mem_desc region[2];
@@ -139,8 +140,7 @@ static void remap(struct input *in)
 	int fds[] = { dup(ram_fd), dup(ram_fd) };
 
 	memcpy(&msg.payload, &table, sizeof(table));
-	if (vu_handle(&b, &msg, fds, 2) < 0)
-		abort();
+	vu_handle(&b, &msg, fds, 2);
 }
 
 /* A stop, and a start with the ring anywhere */
@@ -166,12 +166,13 @@ static void restart(struct input *in)
 
 static void any_request(struct input *in)
 {
-	struct vu_msg msg = { .request = get8(in) % 64, .flags = 1 };
+	static const __u16 sizes[] = { 0, 8, 40, 72, 296, 4, 65535 };
+	struct vu_msg msg = { .request = get8(in) % 42, .flags = 1 };
 	unsigned int i, n_fds = get8(in) % (VU_FDS_MAX + 1);
 	int fds[VU_FDS_MAX];
 
 	msg.flags |= get8(in) & 8;
-	msg.size = get16(in);
+	msg.size = sizes[get8(in) % ARRAY_SIZE(sizes)];
 	get(in, &msg.payload,
 	    msg.size < sizeof(msg.payload) ? msg.size : sizeof(msg.payload));
 	for (i = 0; i < n_fds; i++)
@@ -198,12 +199,41 @@ static void make_available(unsigned int i, __u16 head)
 	avail->idx = htole16(idx + 1);
 }
 
+/* A command that has the right length, and often sensible arguments */
+static __u32 good_message(struct input *in, __u32 *word)
+{
+	static const struct {
+		__u8 protocol, id, args;
+		__u32 unit[4];
+	} good[] = {
+		{ SCMI_BASE, 6, 1, { 1 } },
+		{ SCMI_BASE, 7, 1, { 1 } },
+		{ SCMI_BASE, 8, 1, { 1 } },
+		{ SCMI_POWER, 4, 3, { 1, 1, 1 << 30 } },
+		{ SCMI_POWER, 5, 1, { 1 } },
+		{ SCMI_POWER, 6, 2, { 1, 1 } },
+		{ SCMI_CLOCK, 4, 2, { 1, 1 } },
+		{ SCMI_CLOCK, 5, 4, { 1, 1, 1500000, 0 } },
+		{ SCMI_CLOCK, 6, 1, { 1 } },
+		{ SCMI_CLOCK, 7, 3, { 1, 1, 1 } },
+		{ SCMI_CLOCK, 9, 2, { 1, 1 } },
+		{ SCMI_VOLTAGE, 5, 2, { 1, 7 } },
+		{ SCMI_VOLTAGE, 7, 3, { 1, 1, 25000 } },
+	};
+	unsigned int i, n = get8(in) % ARRAY_SIZE(good);
+
+	word[0] = SCMI_HDR(good[n].protocol, 0, good[n].id);
+	for (i = 0; i < good[n].args; i++)
+		word[1 + i] = get8(in) * good[n].unit[i];
+	return 4 + 4 * i;
+}
+
 /* A chain as a driver makes it, direct or indirect */
 static void command(struct input *in)
 {
 	__u8 how = get8(in);
 	__u16 head = get8(in) % (NUM - 1);
-	__u32 room = get8(in), len = how & 0x1c;
+	__u32 room = get8(in), good[5], len = how & 0x1c;
 	struct vring_desc *desc = (struct vring_desc *)(ram + DESC(CMDQ));
 	struct vring_desc pair[2] = {
 		{ htole64(GUEST + DATA), htole32(len),
@@ -212,7 +242,13 @@ static void command(struct input *in)
 		  htole16(VRING_DESC_F_WRITE), 0 },
 	};
 
-	get(in, ram + DATA, len);
+	if (how & 0x20) {
+		len = good_message(in, good);
+		memcpy(ram + DATA, good, len);
+		pair[0].len = htole32(len);
+	} else {
+		get(in, ram + DATA, len);
+	}
 	if (how & 2) {
 		__u32 header = SCMI_HDR(SCMI_BASE | ram[DATA] % 8, 0,
 					ram[DATA + 1] % 0x12);
