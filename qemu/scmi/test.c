@@ -63,7 +63,7 @@ enum {
 #define F_DEFAULT	(F_P2A | F_INDIRECT | F_PROTOCOL | F_VERSION_1)
 
 static const char *backend_path;
-static char folder[] = "/tmp/scmi-test.XXXXXX";
+static char folder[32];
 static char socket_path[64], control_path[64], state_path[64];
 static const char *const no_options[] = { NULL };
 
@@ -180,10 +180,15 @@ static void start_backend(const char *const *options)
 
 static void stop_backend(void)
 {
+	__u64 until = now_ms() + SOON;
 	int status = -1;
 
 	kill(pid, SIGTERM);
-	waitpid(pid, &status, 0);
+	while (!waitpid(pid, &status, WNOHANG)) {
+		if (now_ms() > until)
+			kill(pid, SIGKILL);
+		nap(1);
+	}
 	pid = -1;
 	EXPECT_EQ(status, 0);
 }
@@ -264,6 +269,15 @@ static long long state(const char *start, const char *name)
 static long long counter(const char *name)
 {
 	return value("counters", name, " ");
+}
+
+static void wait_counter(const char *name, long long least)
+{
+	__u64 until = now_ms() + SOON;
+
+	while (counter(name) < least && now_ms() < until)
+		nap(1);
+	EXPECT(counter(name) >= least);
 }
 
 /* ---- vhost-user ---------------------------------------------------------- */
@@ -680,12 +694,10 @@ static void test_stop_with_commands(void)
 {
 	EXPECT(ctl("delay 60000"));
 	send_command(0, SCMI_CLOCK, 7, ARGS(1, 1, 0));
-	while (counter("delayed") != 1)
-		nap(1);
+	wait_counter("delayed", 1);
 	EXPECT(ctl("fault hold 1"));
 	send_command(2, SCMI_CLOCK, 7, ARGS(2, 1, 0));
-	while (counter("held") != 1)
-		nap(1);
+	wait_counter("held", 1);
 	EXPECT(vu_send(GET_VRING_BASE, 0, (__u32[]){ CMDQ, 0 }, 8, NULL, 0));
 	EXPECT_EQ(vu_answer(GET_VRING_BASE), 2);
 	EXPECT_EQ(get_reply(0, 0).status, SCMI_SUCCESS);
@@ -990,13 +1002,14 @@ static void test_power(void)
 
 static void test_wrong_commands(void)
 {
+	static const __u32 many[30];
 	struct reply r;
 
 	EXPECT_STATUS(SCMI_NOT_SUPPORTED, 0x13, 0, 0);
 	EXPECT_STATUS(SCMI_NOT_SUPPORTED, SCMI_CLOCK, 0x20, 0);
 	EXPECT_STATUS(SCMI_PROTOCOL_ERROR, SCMI_CLOCK, 6, 1, 0);
 	EXPECT_EQ(ask(SCMI_CLOCK, 6, NO_ARGS).status, SCMI_PROTOCOL_ERROR);
-	EXPECT_EQ(ask(SCMI_CLOCK, 5, ram_fd ? (__u32[30]){} : NULL, 30).status,
+	EXPECT_EQ(ask(SCMI_CLOCK, 5, many, ARRAY_SIZE(many)).status,
 		  SCMI_PROTOCOL_ERROR);
 	EXPECT_STATUS(SCMI_NOT_FOUND, SCMI_CLOCK, 6, 4);
 	EXPECT_STATUS(SCMI_NOT_FOUND, SCMI_CLOCK, 5, 0, 4, 1000000, 0);
@@ -1253,8 +1266,7 @@ static void test_delay(void)
 
 	EXPECT(ctl("delay 200"));
 	send_command(0, SCMI_CLOCK, 7, ARGS(1, 1, 0));
-	while (counter("delayed") != 1)
-		nap(1);
+	wait_counter("delayed", 1);
 	if (now_ms() - t < 150)
 		EXPECT_EQ(state("clock 1 ", "enabled "), 0);
 	EXPECT_EQ(get_reply(0, SOON).status, SCMI_SUCCESS);
@@ -1379,8 +1391,7 @@ static void test_kill(void)
 	EXPECT_STATUS(SCMI_SUCCESS, SCMI_CLOCK, 9, 1, 1);
 	EXPECT(ctl("fault hold 1"));
 	send_command(0, SCMI_CLOCK, 7, ARGS(1, 1, 0));
-	while (counter("held") != 1)
-		nap(1);
+	wait_counter("held", 1);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	start_backend(state_options);
@@ -1519,8 +1530,7 @@ static void test_too_many_in_flight(void)
 	for (i = 0; i < NUM; i++)
 		make_available(CMDQ, 0);
 	kick(CMDQ);
-	while (counter("held") != NUM)
-		nap(1);
+	wait_counter("held", NUM);
 	make_available(CMDQ, 0);
 	kick(CMDQ);
 	EXPECT(signalled(queue[CMDQ].err, SOON));
@@ -1568,36 +1578,45 @@ static void test_malformed(void)
 	EXPECT_EQ(ram[BUFFER(EVENTQ, 0)], CANARY);
 }
 
-/* Another processor of the guest that never stops to add commands */
-static void test_flood(void)
+/*
+ * A ring that feeds itself: the available and the used ring are the same
+ * memory, so that each empty buffer handed back makes the next one available.
+ */
+static void start_endless(unsigned int q, __u16 flags)
 {
-	__u64 t;
-	pid_t flood;
-	__u32 i;
+	reset_queue(q);
+	set_desc(desc_of(q), OUT, 0, flags, 0);
+	used_of(q)->idx = htole16(NUM / 2);
+	EXPECT_EQ(vu_addr(q, DESC(q), USED(q), USED(q)), 0);
+	EXPECT_EQ(vu_fd(SET_VRING_KICK, q, queue[q].kick), 0);
+	EXPECT_EQ(vu_vring(SET_VRING_ENABLE, q, 1), 0);
+}
 
-	put_command(0, SCMI_HDR(SCMI_CLOCK, 0, 6), ARGS(0), ROOM);
-	memset(avail_of(CMDQ)->ring, 0, NUM * sizeof(__u16));
-	flood = fork();
-	if (!flood) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;) {
-			queue[CMDQ].avail = used_idx(CMDQ) + NUM;
-			__atomic_store_n(&avail_of(CMDQ)->idx,
-					 htole16(queue[CMDQ].avail),
-					 __ATOMIC_SEQ_CST);
-		}
-	}
-	kick(CMDQ);
-	while (counter("answered") < 1000)
-		nap(1);
-	for (i = 0; i < 20; i++) {
+static void check_alive(void)
+{
+	unsigned int i;
+	__u64 t;
+
+	EXPECT(ctl("counters reset"));
+	wait_counter("malformed", 1000);
+	for (i = 0; i < 20 && !failed; i++) {
 		t = now_ms();
 		EXPECT(ctl("state"));
 		EXPECT(now_ms() - t < 1000);
 	}
+}
+
+static void test_endless(void)
+{
+	EXPECT_STATUS(SCMI_SUCCESS, SCMI_CLOCK, 9, 0, 1);
 	EXPECT_EQ(vu_try(RESET_DEVICE, NULL, 0, NULL, 0), 0);
-	kill(flood, SIGKILL);
-	waitpid(flood, NULL, 0);
+	start_endless(CMDQ, 0);
+	check_alive();
+	EXPECT_EQ(vu_try(RESET_DEVICE, NULL, 0, NULL, 0), 0);
+	EXPECT(ctl("notify clock 0"));
+	start_endless(EVENTQ, WRITE);
+	check_alive();
+	EXPECT_EQ(vu_try(RESET_DEVICE, NULL, 0, NULL, 0), 0);
 }
 
 /* ---- the tests: control socket ------------------------------------------- */
@@ -1714,7 +1733,7 @@ static const struct test {
 	{ "too_many_in_flight", test_too_many_in_flight },
 	{ "ring_unmapped", test_ring_unmapped },
 	{ "malformed", test_malformed },
-	{ "flood", test_flood },
+	{ "endless", test_endless },
 	{ "control_errors", test_control_errors },
 	{ "control_clients", test_control_clients },
 };
@@ -1750,6 +1769,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	backend_path = argv[1];
+	strcpy(folder, "/tmp/scmi-test.XXXXXX");
 	if (!mkdtemp(folder))
 		bail_out("no folder in /tmp");
 	snprintf(socket_path, sizeof(socket_path), "%s/vhost", folder);
