@@ -228,6 +228,30 @@ static __u32 good_message(struct input *in, __u32 *word)
 	return 4 + 4 * i;
 }
 
+/* What a hostile driver writes into a descriptor */
+static void spoil(struct input *in, struct vring_desc *desc)
+{
+	switch (get8(in) % 6) {
+	case 0:
+		desc->addr = htole64(GUEST + SIZE - get8(in));
+		break;
+	case 1:
+		get(in, &desc->addr, sizeof(desc->addr));
+		break;
+	case 2:
+		desc->len = htole32(SIZE + (__s8)get8(in));
+		break;
+	case 3:
+		get(in, &desc->len, sizeof(desc->len));
+		break;
+	case 4:
+		desc->flags = htole16(get8(in));
+		break;
+	case 5:
+		get(in, &desc->next, sizeof(desc->next));
+	}
+}
+
 /* A chain as a driver makes it, direct or indirect */
 static void command(struct input *in)
 {
@@ -255,6 +279,8 @@ static void command(struct input *in)
 
 		memcpy(ram + DATA, &header, sizeof(header));
 	}
+	if (how & 0x40)
+		spoil(in, &pair[get8(in) & 1]);
 	if (how & 1) {
 		pair[0].next = htole16(1);
 		memcpy(ram + DATA + 0x800, pair, sizeof(pair));
@@ -265,7 +291,9 @@ static void command(struct input *in)
 	} else {
 		memcpy(&desc[head], pair, sizeof(pair));
 	}
-	make_available(CMDQ, head);
+	if (how & 0x40)
+		spoil(in, &desc[head]);
+	make_available(CMDQ, how & 0x80 ? get16(in) : head);
 }
 
 static void event_buffer(struct input *in)
@@ -344,6 +372,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
+	/* The device's messages go, those of the fuzzer and sanitizers stay. */
+	stderr = fopen("/dev/null", "w");
 	backend_init(&b, &state);
 	ram_fd = memfd_create("ram", MFD_CLOEXEC);
 	if (ram_fd < 0 || ftruncate(ram_fd, SIZE))
