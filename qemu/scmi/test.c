@@ -6,6 +6,7 @@
  * for each test, and prints KTAP. A back-end that a sanitizer stopped, or that
  * lost memory, fails its test by its exit status.
  */
+#include <dirent.h>
 #include <endian.h>
 #include <errno.h>
 #include <poll.h>
@@ -410,9 +411,9 @@ static void start(__u64 features, const char *const *options)
 	memset(file, CANARY, FILE_SIZE);
 	for (q = 0; q < QUEUES; q++) {
 		reset_queue(q);
-		queue[q].kick = eventfd(0, EFD_NONBLOCK);
-		queue[q].call = eventfd(0, EFD_NONBLOCK);
-		queue[q].err = eventfd(0, EFD_NONBLOCK);
+		queue[q].kick = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		queue[q].call = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		queue[q].err = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	}
 	start_backend(options);
 	connect_front_end(features);
@@ -507,7 +508,7 @@ static long long get_used(unsigned int q, __u32 *head, unsigned int ms)
 	return le32toh(e->len);
 }
 
-/* A command with n words of arguments at descriptors slot and slot + 1 */
+/* What came back for a command at the descriptors slot and slot + 1 */
 struct reply {
 	long long len;		/* -1: none came */
 	__u32 header;
@@ -519,22 +520,27 @@ struct reply {
 
 static __u16 token;
 
-static void put_command(unsigned int slot, __u32 header, const __u32 *word,
-			unsigned int n, __u32 room)
+/* word: the header, which gets a new token here, and the arguments */
+static void put_command(unsigned int slot, __u32 room, const __u32 *word,
+			unsigned int n)
 {
 	struct vring_desc *d = desc_of(CMDQ) + slot;
 	__u32 *out = (__u32 *)(ram + BUFFER(CMDQ, slot));
 	unsigned int i;
 
-	out[0] = htole32(header | (__u32)(++token & 0x3ff) << 18);
 	for (i = 0; i < n; i++)
-		out[1 + i] = htole32(word[i]);
+		out[i] = htole32(word[i]);
+	out[0] |= htole32((__u32)(++token & 0x3ff) << 18);
 	memset(ram + BUFFER(CMDQ, slot + 1), CANARY, 0x200);
-	set_desc(d, GUEST + BUFFER(CMDQ, slot), 4 + 4 * n, VRING_DESC_F_NEXT,
+	set_desc(d, GUEST + BUFFER(CMDQ, slot), 4 * n, VRING_DESC_F_NEXT,
 		 slot + 1);
 	set_desc(d + 1, GUEST + BUFFER(CMDQ, slot + 1), room,
 		 VRING_DESC_F_WRITE, 0);
 }
+
+#define COUNT(...)	ARRAY_SIZE(((__u32[]){ __VA_ARGS__ }))
+#define PUT(slot, room, ...) \
+	put_command(slot, room, (__u32[]){ __VA_ARGS__ }, COUNT(__VA_ARGS__))
 
 static struct reply get_reply(unsigned int slot, unsigned int ms)
 {
@@ -556,32 +562,32 @@ static struct reply get_reply(unsigned int slot, unsigned int ms)
 	return reply;
 }
 
-static void send_command(unsigned int slot, __u32 protocol, __u32 id,
-			 const __u32 *word, unsigned int n)
+static void send_command(unsigned int slot, const __u32 *word, unsigned int n)
 {
-	put_command(slot, SCMI_HDR(protocol, SCMI_COMMAND, id), word, n, ROOM);
+	put_command(slot, ROOM, word, n);
 	make_available(CMDQ, slot);
 	kick(CMDQ);
 }
 
-static struct reply ask(__u32 protocol, __u32 id, const __u32 *word,
-			unsigned int n)
+static struct reply ask(const __u32 *word, unsigned int n)
 {
 	struct reply reply;
 
-	send_command(0, protocol, id, word, n);
+	send_command(0, word, n);
 	reply = get_reply(0, SOON);
 	if (reply.len >= 4)
 		EXPECT_EQ(reply.header,
-			  SCMI_HDR(protocol, SCMI_COMMAND, id) |
-			  (__u32)(token & 0x3ff) << 18);
+			  word[0] | (__u32)(token & 0x3ff) << 18);
 	return reply;
 }
 
-#define ARGS(...)	((__u32[]){ __VA_ARGS__ }), \
-			ARRAY_SIZE(((__u32[]){ __VA_ARGS__ }))
-#define NO_ARGS		NULL, 0
-#define ASK(protocol, id, ...)	ask(protocol, id, ARGS(__VA_ARGS__))
+#define SEND_WORDS(slot, ...) \
+	send_command(slot, (__u32[]){ __VA_ARGS__ }, COUNT(__VA_ARGS__))
+#define SEND(slot, protocol, id, ...) \
+	SEND_WORDS(slot, SCMI_HDR(protocol, SCMI_COMMAND, id), ##__VA_ARGS__)
+#define ASK_WORDS(...)	ask((__u32[]){ __VA_ARGS__ }, COUNT(__VA_ARGS__))
+#define ASK(protocol, id, ...) \
+	ASK_WORDS(SCMI_HDR(protocol, SCMI_COMMAND, id), ##__VA_ARGS__)
 
 /* The command has to have this status, and nothing with it */
 #define EXPECT_STATUS(wanted, ...) do {			\
@@ -639,14 +645,23 @@ static void test_enabled_by_kick(void)
 	EXPECT_EQ(vu_set(SET_FEATURES, F_VERSION_1), 0);
 	EXPECT_EQ(vu_vring(SET_VRING_BASE, CMDQ, 0), 0);
 	EXPECT_EQ(vu_fd(SET_VRING_KICK, CMDQ, queue[CMDQ].kick), 0);
-	EXPECT_EQ(ask(SCMI_BASE, 0, NO_ARGS).word[0], 0x20001);
+	EXPECT_EQ(ASK(SCMI_BASE, 0).word[0], 0x20001);
 }
 
 /* A disabled queue is left alone, and goes on without a new kick. */
 static void test_enable(void)
 {
+	EXPECT(ctl("delay 200"));
+	SEND(0, SCMI_BASE, 0);
+	wait_counter("delayed", 1);
 	EXPECT_EQ(vu_vring(SET_VRING_ENABLE, CMDQ, 0), 0);
-	send_command(0, SCMI_BASE, 0, NO_ARGS);
+	EXPECT_EQ(get_reply(0, 400).len, -1);
+	EXPECT_EQ(vu_vring(SET_VRING_ENABLE, CMDQ, 1), 0);
+	EXPECT_EQ(get_reply(0, SOON).status, SCMI_SUCCESS);
+	EXPECT(ctl("delay 0"));
+
+	EXPECT_EQ(vu_vring(SET_VRING_ENABLE, CMDQ, 0), 0);
+	SEND(0, SCMI_BASE, 0);
 	EXPECT_EQ(get_reply(0, 100).len, -1);
 	EXPECT_EQ(vu_vring(SET_VRING_ENABLE, CMDQ, 1), 0);
 	EXPECT_EQ(get_reply(0, SOON).status, SCMI_SUCCESS);
@@ -673,7 +688,7 @@ static void test_reset(void)
 	EXPECT_EQ(state("clock 1 ", "enabled "), 1);
 	reset_queue(CMDQ);
 	start_queue(CMDQ, 0);
-	EXPECT_EQ(ask(SCMI_BASE, 0, NO_ARGS).word[0], 0x20001);
+	EXPECT_EQ(ASK(SCMI_BASE, 0).word[0], 0x20001);
 }
 
 /* After a stop, the driver goes on where it was. */
@@ -693,10 +708,10 @@ static void test_stop_and_go(void)
 static void test_stop_with_commands(void)
 {
 	EXPECT(ctl("delay 60000"));
-	send_command(0, SCMI_CLOCK, 7, ARGS(1, 1, 0));
+	SEND(0, SCMI_CLOCK, 7, 1, 1, 0);
 	wait_counter("delayed", 1);
 	EXPECT(ctl("fault hold 1"));
-	send_command(2, SCMI_CLOCK, 7, ARGS(2, 1, 0));
+	SEND(2, SCMI_CLOCK, 7, 2, 1, 0);
 	wait_counter("held", 1);
 	EXPECT(vu_send(GET_VRING_BASE, 0, (__u32[]){ CMDQ, 0 }, 8, NULL, 0));
 	EXPECT_EQ(vu_answer(GET_VRING_BASE), 2);
@@ -729,7 +744,7 @@ static void test_refused(void)
 		&overlap, &user_overlap, &beyond, &wrap, &offset_wrap, &empty,
 	};
 	__u64 many[2 + 9 * 4] = { 9 };
-	int event = eventfd(0, 0);
+	int event = eventfd(0, EFD_CLOEXEC);
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(tables); i++)
@@ -795,7 +810,65 @@ static void test_refused_rings(void)
 	}
 	reset_queue(CMDQ);
 	start_queue(CMDQ, 0);
-	EXPECT_EQ(ask(SCMI_BASE, 0, NO_ARGS).word[0], 0x20001);
+	EXPECT_EQ(ASK(SCMI_BASE, 0).word[0], 0x20001);
+}
+
+/* Open files of the back-end that are such */
+static unsigned int count_fds(const char *what)
+{
+	char path[64], target[256];
+	struct dirent *entry;
+	unsigned int n = 0;
+	ssize_t len;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		len = readlinkat(dirfd(dir), entry->d_name, target,
+				 sizeof(target) - 1);
+		target[len > 0 ? len : 0] = '\0';
+		if (strstr(target, what))
+			n++;
+	}
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+static unsigned int count_mappings(const char *what)
+{
+	char path[64], line[512];
+	unsigned int n = 0;
+	FILE *in;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	in = fopen(path, "r");
+	while (in && fgets(line, sizeof(line), in))
+		if (strstr(line, what))
+			n++;
+	if (in)
+		fclose(in);
+	return n;
+}
+
+/* After a stop it has no kick any more, after the end nothing of us at all. */
+static void test_lets_go(void)
+{
+	__u64 until = now_ms() + SOON;
+
+	EXPECT_EQ(count_mappings("memfd:ram"), 1);
+	EXPECT_EQ(count_fds("memfd:ram"), 0);
+	EXPECT_EQ(count_fds("eventfd"), 6);
+	EXPECT_EQ(vu_try(RESET_DEVICE, NULL, 0, NULL, 0), 0);
+	EXPECT_EQ(count_fds("eventfd"), 4);
+	EXPECT_EQ(vu_fd(SET_FEATURES, F_DEFAULT, ram_fd), 1);
+	EXPECT_EQ(count_fds("memfd:ram"), 0);
+	close_fd(&conn);
+	while (count_fds("eventfd") && now_ms() < until)
+		nap(1);
+	EXPECT_EQ(count_fds("eventfd"), 0);
+	EXPECT_EQ(count_mappings("memfd:ram"), 0);
 }
 
 static bool closed(void)
@@ -835,20 +908,20 @@ static void test_connection_ends(void)
 
 static void test_base(void)
 {
-	struct reply r = ask(SCMI_BASE, 0, NO_ARGS);
+	struct reply r = ASK(SCMI_BASE, 0);
 
 	EXPECT_EQ(r.len, 12);
 	EXPECT_EQ(r.word[0], 0x20001);
-	EXPECT_EQ(ask(SCMI_BASE, 1, NO_ARGS).word[0], 3 | 1 << 8);
+	EXPECT_EQ(ASK(SCMI_BASE, 1).word[0], 3 | 1 << 8);
 	EXPECT_EQ(ASK(SCMI_BASE, 2, 6).status, SCMI_SUCCESS);
 	EXPECT_STATUS(SCMI_NOT_FOUND, SCMI_BASE, 2, 0x20);
 	EXPECT_STATUS(SCMI_SUCCESS, SCMI_BASE, 0x10, 0x20001);
 	EXPECT_STATUS(SCMI_NOT_SUPPORTED, SCMI_BASE, 0x10, 0x30000);
-	r = ask(SCMI_BASE, 3, NO_ARGS);
+	r = ASK(SCMI_BASE, 3);
 	EXPECT_EQ(r.len, 24);
 	EXPECT(!strcmp((char *)r.word, "virtio-noirq"));
-	EXPECT_EQ(ask(SCMI_BASE, 4, NO_ARGS).len, 24);
-	EXPECT_EQ(ask(SCMI_BASE, 5, NO_ARGS).len, 12);
+	EXPECT_EQ(ASK(SCMI_BASE, 4).len, 24);
+	EXPECT_EQ(ASK(SCMI_BASE, 5).len, 12);
 	r = ASK(SCMI_BASE, 6, 0);
 	EXPECT_EQ(r.word[0], 3);
 	EXPECT_EQ(r.word[1], SCMI_POWER | SCMI_CLOCK << 8 | SCMI_VOLTAGE << 16);
@@ -868,8 +941,8 @@ static void test_clock(void)
 {
 	struct reply r;
 
-	EXPECT_EQ(ask(SCMI_CLOCK, 0, NO_ARGS).word[0], 0x30000);
-	EXPECT_EQ(ask(SCMI_CLOCK, 1, NO_ARGS).word[0], 4);
+	EXPECT_EQ(ASK(SCMI_CLOCK, 0).word[0], 0x30000);
+	EXPECT_EQ(ASK(SCMI_CLOCK, 1).word[0], 4);
 	r = ASK(SCMI_CLOCK, 3, 1);
 	EXPECT_EQ(r.len, 8 + 24);
 	EXPECT_EQ(r.word[0], 0x80000000);
@@ -903,7 +976,7 @@ static void test_clock_rates(void)
 	EXPECT_EQ(r.word[3], 400000000);
 	EXPECT_EQ(r.word[5], 4000000);
 	do {
-		put_command(0, SCMI_HDR(SCMI_CLOCK, 0, 4), ARGS(2, total), 60);
+		PUT(0, 60, SCMI_HDR(SCMI_CLOCK, 0, 4), 2, total);
 		make_available(CMDQ, 0);
 		kick(CMDQ);
 		r = get_reply(0, SOON);
@@ -950,8 +1023,8 @@ static void test_voltage(void)
 {
 	struct reply r;
 
-	EXPECT_EQ(ask(SCMI_VOLTAGE, 0, NO_ARGS).word[0], 0x20001);
-	EXPECT_EQ(ask(SCMI_VOLTAGE, 1, NO_ARGS).word[0], 3);
+	EXPECT_EQ(ASK(SCMI_VOLTAGE, 0).word[0], 0x20001);
+	EXPECT_EQ(ASK(SCMI_VOLTAGE, 1).word[0], 3);
 	r = ASK(SCMI_VOLTAGE, 3, 0);
 	EXPECT_EQ(r.len, 8 + 20);
 	EXPECT(!strcmp((char *)&r.word[1], "core"));
@@ -981,8 +1054,8 @@ static void test_power(void)
 {
 	struct reply r;
 
-	EXPECT_EQ(ask(SCMI_POWER, 0, NO_ARGS).word[0], 0x30001);
-	r = ask(SCMI_POWER, 1, NO_ARGS);
+	EXPECT_EQ(ASK(SCMI_POWER, 0).word[0], 0x30001);
+	r = ASK(SCMI_POWER, 1);
 	EXPECT_EQ(r.len, 8 + 16);
 	EXPECT_EQ(r.word[0], 3);
 	r = ASK(SCMI_POWER, 3, 1);
@@ -1002,26 +1075,27 @@ static void test_power(void)
 
 static void test_wrong_commands(void)
 {
-	static const __u32 many[30];
+	static const __u32 many[30] = {
+		SCMI_HDR(SCMI_CLOCK, SCMI_COMMAND, 5)
+	};
 	struct reply r;
 
 	EXPECT_STATUS(SCMI_NOT_SUPPORTED, 0x13, 0, 0);
 	EXPECT_STATUS(SCMI_NOT_SUPPORTED, SCMI_CLOCK, 0x20, 0);
 	EXPECT_STATUS(SCMI_PROTOCOL_ERROR, SCMI_CLOCK, 6, 1, 0);
-	EXPECT_EQ(ask(SCMI_CLOCK, 6, NO_ARGS).status, SCMI_PROTOCOL_ERROR);
-	EXPECT_EQ(ask(SCMI_CLOCK, 5, many, ARRAY_SIZE(many)).status,
-		  SCMI_PROTOCOL_ERROR);
+	EXPECT_EQ(ASK(SCMI_CLOCK, 6).status, SCMI_PROTOCOL_ERROR);
+	EXPECT_EQ(ask(many, ARRAY_SIZE(many)).status, SCMI_PROTOCOL_ERROR);
 	EXPECT_STATUS(SCMI_NOT_FOUND, SCMI_CLOCK, 6, 4);
 	EXPECT_STATUS(SCMI_NOT_FOUND, SCMI_CLOCK, 5, 0, 4, 1000000, 0);
 	EXPECT_STATUS(SCMI_NOT_FOUND, SCMI_VOLTAGE, 8, 3);
 	EXPECT_STATUS(SCMI_NOT_FOUND, SCMI_POWER, 5, -1);
-	put_command(0, SCMI_HDR(SCMI_CLOCK, SCMI_DELAYED, 6), ARGS(0), ROOM);
+	PUT(0, ROOM, SCMI_HDR(SCMI_CLOCK, SCMI_DELAYED, 6), 0);
 	make_available(CMDQ, 0);
 	kick(CMDQ);
 	EXPECT_EQ(get_reply(0, SOON).status, SCMI_PROTOCOL_ERROR);
 
 	/* no room for the value, only for the status */
-	put_command(0, SCMI_HDR(SCMI_CLOCK, SCMI_COMMAND, 6), ARGS(0), 15);
+	PUT(0, 15, SCMI_HDR(SCMI_CLOCK, SCMI_COMMAND, 6), 0);
 	make_available(CMDQ, 0);
 	kick(CMDQ);
 	r = get_reply(0, SOON);
@@ -1129,7 +1203,7 @@ static void test_async(void)
 {
 	const __u32 *word;
 
-	EXPECT_EQ(ask(SCMI_CLOCK, 1, NO_ARGS).word[0], 8 << 16 | 4);
+	EXPECT_EQ(ASK(SCMI_CLOCK, 1).word[0], 8 << 16 | 4);
 	put_event_buffer(0, 128);
 	EXPECT_STATUS(SCMI_SUCCESS, SCMI_CLOCK, 5, 1, 1, 40000000, 0);
 	word = get_event(5, SOON);
@@ -1144,11 +1218,11 @@ static void test_async(void)
 
 static void test_interrupts(void)
 {
-	ask(SCMI_BASE, 0, NO_ARGS);
+	ASK(SCMI_BASE, 0);
 	EXPECT(signalled(queue[CMDQ].call, SOON));
 	avail_of(CMDQ)->flags = htole16(VRING_AVAIL_F_NO_INTERRUPT);
-	ask(SCMI_BASE, 0, NO_ARGS);
-	ask(SCMI_BASE, 0, NO_ARGS);
+	ASK(SCMI_BASE, 0);
+	ASK(SCMI_BASE, 0);
 	EXPECT(!signalled(queue[CMDQ].call, 50));
 	EXPECT_EQ(counter("unmasked"), 1);
 	EXPECT_EQ(counter("masked"), 2);
@@ -1158,7 +1232,7 @@ static void test_interrupts(void)
 	EXPECT_EQ(counter("masked"), 0);
 	avail_of(CMDQ)->flags = 0;
 	EXPECT_EQ(vu_set(SET_VRING_CALL, 0x100 | CMDQ), 0);	/* none */
-	ask(SCMI_BASE, 0, NO_ARGS);
+	ASK(SCMI_BASE, 0);
 	EXPECT(!signalled(queue[CMDQ].call, 50));
 }
 
@@ -1172,11 +1246,11 @@ static void test_event_idx(void)
 	__u16 *used_event = &avail_of(CMDQ)->ring[NUM];
 
 	*used_event = htole16(1);
-	ask(SCMI_BASE, 0, NO_ARGS);
+	ASK(SCMI_BASE, 0);
 	EXPECT(!signalled(queue[CMDQ].call, 50));
-	ask(SCMI_BASE, 0, NO_ARGS);
+	ASK(SCMI_BASE, 0);
 	EXPECT(signalled(queue[CMDQ].call, SOON));
-	ask(SCMI_BASE, 0, NO_ARGS);
+	ASK(SCMI_BASE, 0);
 	EXPECT(!signalled(queue[CMDQ].call, 50));
 	EXPECT_EQ(counter("event_idx"), 1);
 	EXPECT_EQ(counter("calls"), 1);
@@ -1189,7 +1263,7 @@ static void test_indirect(void)
 	__u32 head;
 
 	/* in pieces: the reply's buffers are 5, 0 and 100 bytes */
-	put_command(0, SCMI_HDR(SCMI_CLOCK, 0, 6), ARGS(1), ROOM);
+	PUT(0, ROOM, SCMI_HDR(SCMI_CLOCK, 0, 6), 1);
 	set_desc(&table[0], GUEST + BUFFER(0, 0), 3, VRING_DESC_F_NEXT, 2);
 	set_desc(&table[2], GUEST + BUFFER(0, 0) + 3, 5, VRING_DESC_F_NEXT, 1);
 	set_desc(&table[1], GUEST + BUFFER(0, 1), 5,
@@ -1219,7 +1293,7 @@ static void test_wrap(void)
 	used_of(CMDQ)->idx = htole16(65530);
 	start_queue(CMDQ, 65530);
 	for (i = 0; i < 3 * NUM && !failed; i++)
-		EXPECT_EQ(ask(SCMI_BASE, 0, NO_ARGS).word[0], 0x20001);
+		EXPECT_EQ(ASK(SCMI_BASE, 0).word[0], 0x20001);
 	EXPECT_EQ(used_idx(CMDQ), (__u16)(65530 + 3 * NUM));
 }
 
@@ -1230,7 +1304,7 @@ static void test_batch(void)
 	__u32 head;
 
 	for (i = 0; i < NUM; i += 2) {
-		put_command(i, SCMI_HDR(SCMI_CLOCK, 0, 6), ARGS(0), ROOM);
+		PUT(i, ROOM, SCMI_HDR(SCMI_CLOCK, 0, 6), 0);
 		make_available(CMDQ, i);
 	}
 	kick(CMDQ);
@@ -1253,7 +1327,7 @@ static void test_regions(void)
 	EXPECT_EQ(ASK(SCMI_CLOCK, 6, 1).word[0], 24000000);
 	table.region[1].guest++;
 	EXPECT_EQ(vu_mem(&table, 2), 0);
-	send_command(0, SCMI_CLOCK, 6, ARGS(1));
+	SEND(0, SCMI_CLOCK, 6, 1);
 	EXPECT_EQ(get_reply(0, 100).len, -1);
 	EXPECT(signalled(queue[CMDQ].err, SOON));
 }
@@ -1265,7 +1339,7 @@ static void test_delay(void)
 	__u64 t = now_ms();
 
 	EXPECT(ctl("delay 200"));
-	send_command(0, SCMI_CLOCK, 7, ARGS(1, 1, 0));
+	SEND(0, SCMI_CLOCK, 7, 1, 1, 0);
 	wait_counter("delayed", 1);
 	if (now_ms() - t < 150)
 		EXPECT_EQ(state("clock 1 ", "enabled "), 0);
@@ -1273,20 +1347,20 @@ static void test_delay(void)
 	EXPECT(now_ms() - t >= 200);
 	EXPECT_EQ(state("clock 1 ", "enabled "), 1);
 	EXPECT(ctl("delay 0"));
-	EXPECT_EQ(ask(SCMI_BASE, 0, NO_ARGS).status, SCMI_SUCCESS);
+	EXPECT_EQ(ASK(SCMI_BASE, 0).status, SCMI_SUCCESS);
 }
 
 static void test_hold(void)
 {
 	EXPECT(ctl("fault hold 1 0x14:7"));
 	EXPECT_EQ(ASK(SCMI_CLOCK, 6, 1).status, SCMI_SUCCESS);
-	send_command(0, SCMI_CLOCK, 7, ARGS(1, 1, 0));
+	SEND(0, SCMI_CLOCK, 7, 1, 1, 0);
 	EXPECT_EQ(get_reply(0, 100).len, -1);
 	EXPECT_EQ(state("clock 1 ", "enabled "), 0);
 	EXPECT_EQ(counter("held"), 1);
 
 	/* others go on meanwhile */
-	send_command(2, SCMI_CLOCK, 7, ARGS(2, 1, 0));
+	SEND(2, SCMI_CLOCK, 7, 2, 1, 0);
 	EXPECT_EQ(get_reply(2, SOON).status, SCMI_SUCCESS);
 	EXPECT(ctl("release"));
 	EXPECT_EQ(get_reply(0, SOON).status, SCMI_SUCCESS);
@@ -1300,7 +1374,7 @@ static void test_garbage(void)
 	struct reply r;
 
 	EXPECT(ctl("fault token 1"));
-	send_command(0, SCMI_CLOCK, 6, ARGS(1));
+	SEND(0, SCMI_CLOCK, 6, 1);
 	r = get_reply(0, SOON);
 	EXPECT_EQ(r.len, 16);
 	EXPECT((r.header & SCMI_HDR_TOKEN) != (__u32)(token & 0x3ff) << 18);
@@ -1310,7 +1384,7 @@ static void test_garbage(void)
 	EXPECT_EQ(ASK(SCMI_CLOCK, 6, 1).len, 4);
 
 	EXPECT(ctl("fault status:-6 2 0x14"));
-	EXPECT_EQ(ask(SCMI_BASE, 0, NO_ARGS).status, SCMI_SUCCESS);
+	EXPECT_EQ(ASK(SCMI_BASE, 0).status, SCMI_SUCCESS);
 	EXPECT_STATUS(-6, SCMI_CLOCK, 7, 1, 1, 0);
 	EXPECT_EQ(state("clock 1 ", "enabled "), 0);
 	EXPECT(ctl("fault none"));
@@ -1390,7 +1464,7 @@ static void test_kill(void)
 	EXPECT_STATUS(SCMI_SUCCESS, SCMI_VOLTAGE, 7, 0, 0, 650000);
 	EXPECT_STATUS(SCMI_SUCCESS, SCMI_CLOCK, 9, 1, 1);
 	EXPECT(ctl("fault hold 1"));
-	send_command(0, SCMI_CLOCK, 7, ARGS(1, 1, 0));
+	SEND(0, SCMI_CLOCK, 7, 1, 1, 0);
 	wait_counter("held", 1);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
@@ -1405,17 +1479,43 @@ static void test_kill(void)
 	unlink(state_path);
 }
 
-/* A state that we never wrote is not taken. */
+static void write_state(const struct scmi_state *state)
+{
+	FILE *out = fopen(state_path, "w");
+
+	if (!out || fwrite(state, sizeof(*state), 1, out) != 1 || fclose(out))
+		bail_out(state_path);
+}
+
+/* A state that it cannot have written is not taken. */
 static void test_bad_state(void)
 {
-	FILE *out;
+	struct scmi_state good = {}, bad;
+	__u32 *const spoilt[] = {
+		(__u32 *)&bad.clock[1].rate, &bad.clock[1].enabled,
+		&bad.clock[2].notify, (__u32 *)&bad.supply[0].level,
+		&bad.supply[1].enabled, &bad.domain[0].on,
+		&bad.domain[1].notify,
+	};
+	unsigned int i;
+	FILE *in;
 
+	EXPECT_STATUS(SCMI_SUCCESS, SCMI_CLOCK, 5, 0, 0, 2000000, 0);
+	in = fopen(state_path, "r");
+	if (!in || fread(&good, sizeof(good), 1, in) != 1 || fclose(in))
+		bail_out(state_path);
+	for (i = 0; i < ARRAY_SIZE(spoilt); i++) {
+		stop_backend();
+		bad = good;
+		*spoilt[i] = 12345;
+		write_state(&bad);
+		start_backend(state_options);
+		EXPECT_EQ(state("clock 0 ", "rate "), 1000000);
+	}
 	stop_backend();
-	out = fopen(state_path, "w");
-	fwrite(ram, 1, 100, out);
-	fclose(out);
+	write_state(&good);
 	start_backend(state_options);
-	EXPECT_EQ(state("clock 1 ", "rate "), 24000000);
+	EXPECT_EQ(state("clock 0 ", "rate "), 2000000);
 	unlink(state_path);
 }
 
@@ -1517,7 +1617,7 @@ static void test_bad_rings(void)
 		EXPECT_EQ(used_idx(CMDQ), 0);
 	}
 	restart_cmdq();
-	EXPECT_EQ(ask(SCMI_BASE, 0, NO_ARGS).word[0], 0x20001);
+	EXPECT_EQ(ASK(SCMI_BASE, 0).word[0], 0x20001);
 }
 
 /* The same descriptor again and again, while we hold what it stands for */
@@ -1526,7 +1626,7 @@ static void test_too_many_in_flight(void)
 	unsigned int i;
 
 	EXPECT(ctl("fault hold 1000"));
-	put_command(0, SCMI_HDR(SCMI_CLOCK, 0, 6), ARGS(0), ROOM);
+	PUT(0, ROOM, SCMI_HDR(SCMI_CLOCK, 0, 6), 0);
 	for (i = 0; i < NUM; i++)
 		make_available(CMDQ, 0);
 	kick(CMDQ);
@@ -1560,7 +1660,7 @@ static void test_malformed(void)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		put_command(0, SCMI_HDR(SCMI_CLOCK, 0, 7), ARGS(1, 1, 0), ROOM);
+		PUT(0, ROOM, SCMI_HDR(SCMI_CLOCK, 0, 7), 1, 1, 0);
 		desc_of(CMDQ)[0].len = htole32(cases[i].out);
 		desc_of(CMDQ)[1].len = htole32(cases[i].in);
 		make_available(CMDQ, 0);
@@ -1701,6 +1801,7 @@ static const struct test {
 	{ "stop_with_commands", test_stop_with_commands },
 	{ "refused", test_refused },
 	{ "refused_rings", test_refused_rings },
+	{ "lets_go", test_lets_go },
 	{ "connection_ends", test_connection_ends },
 	{ "base", test_base, .options = verbose_options },
 	{ "clock", test_clock },
@@ -1728,7 +1829,7 @@ static const struct test {
 	{ "disconnect", test_disconnect },
 	{ "connect", test_connect },
 	{ "kill", test_kill, .options = state_options },
-	{ "bad_state", test_bad_state },
+	{ "bad_state", test_bad_state, .options = state_options },
 	{ "bad_rings", test_bad_rings },
 	{ "too_many_in_flight", test_too_many_in_flight },
 	{ "ring_unmapped", test_ring_unmapped },
@@ -1769,7 +1870,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	backend_path = argv[1];
-	strcpy(folder, "/tmp/scmi-test.XXXXXX");
+	snprintf(folder, sizeof(folder), "/tmp/scmi-test.XXXXXX");
 	if (!mkdtemp(folder))
 		bail_out("no folder in /tmp");
 	snprintf(socket_path, sizeof(socket_path), "%s/vhost", folder);
