@@ -61,7 +61,7 @@ static void queue_event(struct scmi *scmi, const __u32 *words, unsigned int n)
 }
 
 /* A buffer that is too small is the driver's mistake: it gets it back empty. */
-static bool send_event(struct backend *b, struct queue *q,
+static void send_event(struct backend *b, struct queue *q,
 		       const struct chain *chain)
 {
 	const struct event *event = &b->event[b->first_event % EVENTS_MAX];
@@ -70,13 +70,14 @@ static bool send_event(struct backend *b, struct queue *q,
 
 	if (chain_len(chain->in, chain->n_in) < len) {
 		b->counters.malformed++;
-		return give_back(b, q, chain->head, 0, &call);
+		give_back(b, q, chain->head, 0, &call);
+		return;
 	}
 	chain_write(&b->mem, chain, event->word, len);
 	b->first_event++;
 	b->events--;
 	b->counters.events++;
-	return give_back(b, q, chain->head, len, &call);
+	give_back(b, q, chain->head, len, &call);
 }
 
 static void send_events(struct backend *b)
