@@ -4,7 +4,6 @@
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -67,17 +66,10 @@ static void stop(int sig)
 	__atomic_store_n(&stopped, 1, __ATOMIC_RELAXED);
 }
 
-static __noreturn __printf(1, 2) void die(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fputs("error: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
-	va_end(args);
-	exit(1);
-}
+#define die(format, ...) do {						\
+	fprintf(stderr, "error: " format "\n", ##__VA_ARGS__);		\
+	exit(1);							\
+} while (0)
 
 static __u64 now_us(void)
 {
@@ -418,6 +410,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "ctl"))
 		return ctl(argc - 2, argv + 2);
 
+	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case SOCKET:
@@ -441,7 +434,8 @@ int main(int argc, char **argv)
 			printf("%s%s", usage_text, control_help);
 			return 0;
 		default:
-			return 1;
+			die("%s is no option, or lacks its argument; see --help",
+			    argv[optind - 1]);
 		}
 	}
 	if (!s.path || !control || optind != argc)

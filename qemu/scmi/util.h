@@ -6,8 +6,6 @@
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define BIT_ULL(n)	(1ULL << (n))
-#define __printf(a, b)	__attribute__((__format__(printf, a, b)))
-#define __noreturn	__attribute__((__noreturn__))
 
 static inline void close_fd(int *fd)
 {
