@@ -341,11 +341,18 @@ show_help()
 	exit 0
 }
 
-# series_patches: the files of the series, in order.
+# series_patches [FILE]: the files of the series, in order.
 series_patches()
 {
-	[[ -f $VN_ROOT/series ]] || die "no file $VN_ROOT/series; is this a whole clone?"
-	sed -e 's/[[:space:]]*#.*//' -e 's/[[:space:]].*//' -e '/^$/d' "$VN_ROOT/series"
+	local series=${1:-$VN_ROOT/series}
+	[[ -f $series ]] || die "no file $series; is this a whole clone?"
+	sed -e 's/[[:space:]]*#.*//' -e 's/[[:space:]].*//' -e '/^$/d' "$series"
+}
+
+# scmi_patches: those of the SCMI series, below patches/ as well.
+scmi_patches()
+{
+	series_patches "$VN_ROOT/patches/scmi/series" | sed 's|^|scmi/|'
 }
 
 blob()
