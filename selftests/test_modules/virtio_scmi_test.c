@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A consumer of a clock, a regulator and a power domain that SCMI over virtio
+ * provides: it gates them in suspend_noirq() and needs them in resume_noirq().
+ *
+ * Its device tree node is compatible with "virtio-scmi-test" and has one each of
+ * clocks, power-domains and vdd-supply. The power domain is switched by genpd, in
+ * the noirq phase as well. With thread=1 a thread sets the rate of the clock of
+ * the node's second clock all the time, also while the system sleeps. With wake=N
+ * the alarm of rtc0 ends a sleep after N seconds.
+ *
+ * clk_set_rate() returns 0 even if no one has answered, so ask for the rate as
+ * well. What is true is only known to the platform: a test has to look there.
+ *
+ * debugfs has virtio_scmi_test/results. For each phase, since the module was
+ * loaded:
+ *
+ *   PHASE requests N polled N errors N max_us N
+ *
+ * with the SCMI requests made, those of them that waited for the answer by
+ * polling, operations that failed, and the longest operation; then the rate asked
+ * for last, the events that the platform sent about clocks, and what the thread did.
+ */
+
+#include <linux/clk.h>
+#include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/of.h>
+#include <linux/platform_device.h>
+#include <linux/regulator/consumer.h>
+#include <linux/rtc.h>
+#include <linux/scmi_protocol.h>
+#include <linux/seq_file.h>
+#include <linux/tracepoint.h>
+
+#define VST_RATE(n)	((100 + 4 * ((n) % 8)) * 1000000UL)
+#define VST_RATE_2(n)	((10 + (n) % 8) * 1000000UL)
+
+static bool thread;
+module_param(thread, bool, 0444);
+MODULE_PARM_DESC(thread, "Set the rate of a second clock all the time");
+
+static unsigned int wake;
+module_param(wake, uint, 0444);
+MODULE_PARM_DESC(wake, "Seconds after which a sleep ends");
+
+enum vst_phase {
+	VST_RUNNING,
+	VST_SUSPEND,
+	VST_SUSPEND_LATE,
+	VST_SUSPEND_NOIRQ,
+	VST_RESUME_NOIRQ,
+	VST_RESUME_EARLY,
+	VST_RESUME,
+	VST_PHASES
+};
+
+static const char *const vst_phase_name[] = {
+	"running", "suspend", "suspend_late", "suspend_noirq",
+	"resume_noirq", "resume_early", "resume",
+};
+
+static struct vst_stats {
+	unsigned int requests;
+	unsigned int polled;
+	unsigned int errors;
+	s64 max_us;
+} vst_stats[VST_PHASES];
+
+struct vst {
+	struct device *dev;
+	struct clk *clk;
+	struct clk *clk_2;
+	struct regulator *vdd;
+	bool clk_on;
+	bool vdd_on;
+	unsigned int changes;
+	struct task_struct *task;
+};
+
+static struct dentry *vst_debugfs;
+static struct tracepoint *vst_tracepoint;
+static atomic_t vst_events;
+static unsigned long vst_rate;
+
+static struct task_struct *vst_current;	/* whose requests are counted */
+static enum vst_phase vst_phase;
+static unsigned int vst_thread_changes;
+static s64 vst_thread_max_us;
+
+static void vst_count_request(void *data, int transfer_id, u8 msg_id,
+			      u8 protocol_id, u16 seq, u32 timeout, bool poll)
+{
+	if (current != READ_ONCE(vst_current))
+		return;
+
+	vst_stats[vst_phase].requests++;
+	vst_stats[vst_phase].polled += poll;
+}
+
+static int vst_set_rate(struct vst *vst)
+{
+	int ret;
+
+	vst_rate = VST_RATE(++vst->changes);
+	ret = clk_set_rate(vst->clk, vst_rate);
+	if (!ret && clk_get_rate(vst->clk) != vst_rate)
+		ret = -EIO;
+
+	return ret;
+}
+
+static int vst_enable_clk(struct vst *vst)
+{
+	int ret = clk_prepare_enable(vst->clk);
+
+	vst->clk_on = !ret;
+
+	return ret;
+}
+
+static int vst_disable_clk(struct vst *vst)
+{
+	if (vst->clk_on)
+		clk_disable_unprepare(vst->clk);
+	vst->clk_on = false;
+
+	return 0;
+}
+
+static int vst_enable_vdd(struct vst *vst)
+{
+	int ret = regulator_enable(vst->vdd);
+
+	vst->vdd_on = !ret;
+	if (!ret && regulator_is_enabled(vst->vdd) <= 0)
+		ret = -EIO;
+
+	return ret;
+}
+
+static int vst_disable_vdd(struct vst *vst)
+{
+	int ret = 0;
+
+	if (vst->vdd_on)
+		ret = regulator_disable(vst->vdd);
+	vst->vdd_on = vst->vdd_on && ret;
+
+	return ret;
+}
+
+/* An error is counted and does not end the sleep: the next phase is to be seen. */
+static void vst_do(struct vst *vst, enum vst_phase phase, const char *what,
+		   int (*op)(struct vst *vst))
+{
+	struct vst_stats *stats = &vst_stats[phase];
+	ktime_t start = ktime_get();
+	s64 us;
+	int ret;
+
+	vst_phase = phase;
+	WRITE_ONCE(vst_current, current);
+	ret = op(vst);
+	WRITE_ONCE(vst_current, NULL);
+
+	us = ktime_us_delta(ktime_get(), start);
+	stats->max_us = max(stats->max_us, us);
+	if (ret) {
+		stats->errors++;
+		dev_info(vst->dev, "%s: %s: %pe after %lld us\n",
+			 vst_phase_name[phase], what, ERR_PTR(ret), us);
+	}
+}
+
+static int vst_use(struct device *dev, enum vst_phase phase)
+{
+	vst_do(dev_get_drvdata(dev), phase, "set rate", vst_set_rate);
+	return 0;
+}
+
+static int vst_set_alarm(void)
+{
+	struct rtc_device *rtc = rtc_class_open("rtc0");
+	struct rtc_wkalrm alarm = { .enabled = 1 };
+	int ret;
+
+	if (!rtc)
+		return -ENODEV;
+
+	ret = rtc_read_time(rtc, &alarm.time);
+	if (!ret) {
+		rtc_time64_to_tm(rtc_tm_to_time64(&alarm.time) + wake,
+				 &alarm.time);
+		ret = rtc_set_alarm(rtc, &alarm);
+	}
+	rtc_class_close(rtc);
+
+	return ret;
+}
+
+static int vst_suspend(struct device *dev)
+{
+	return vst_use(dev, VST_SUSPEND);
+}
+
+static int vst_suspend_late(struct device *dev)
+{
+	return vst_use(dev, VST_SUSPEND_LATE);
+}
+
+static int vst_suspend_noirq(struct device *dev)
+{
+	struct vst *vst = dev_get_drvdata(dev);
+
+	vst_do(vst, VST_SUSPEND_NOIRQ, "disable clock", vst_disable_clk);
+	vst_do(vst, VST_SUSPEND_NOIRQ, "disable supply", vst_disable_vdd);
+
+	/* Timeouts may have taken long until here. */
+	return wake ? vst_set_alarm() : 0;
+}
+
+static int vst_resume_noirq(struct device *dev)
+{
+	struct vst *vst = dev_get_drvdata(dev);
+
+	vst_do(vst, VST_RESUME_NOIRQ, "enable supply", vst_enable_vdd);
+	vst_do(vst, VST_RESUME_NOIRQ, "enable clock", vst_enable_clk);
+	return vst_use(dev, VST_RESUME_NOIRQ);
+}
+
+static int vst_resume_early(struct device *dev)
+{
+	return vst_use(dev, VST_RESUME_EARLY);
+}
+
+static int vst_resume(struct device *dev)
+{
+	return vst_use(dev, VST_RESUME);
+}
+
+static const struct dev_pm_ops vst_pm_ops = {
+	SYSTEM_SLEEP_PM_OPS(vst_suspend, vst_resume)
+	LATE_SYSTEM_SLEEP_PM_OPS(vst_suspend_late, vst_resume_early)
+	NOIRQ_SYSTEM_SLEEP_PM_OPS(vst_suspend_noirq, vst_resume_noirq)
+};
+
+static int vst_thread(void *data)
+{
+	struct vst *vst = data;
+
+	while (!kthread_should_stop()) {
+		ktime_t start = ktime_get();
+
+		clk_set_rate(vst->clk_2, VST_RATE_2(++vst_thread_changes));
+		vst_thread_max_us = max(vst_thread_max_us,
+					ktime_us_delta(ktime_get(), start));
+		usleep_range(200, 400);
+	}
+
+	return 0;
+}
+
+static void vst_stop_thread(void *data)
+{
+	kthread_stop(data);
+}
+
+static void vst_off(void *data)
+{
+	vst_disable_clk(data);
+	vst_disable_vdd(data);
+}
+
+static int vst_probe(struct platform_device *pdev)
+{
+	struct device *dev = &pdev->dev;
+	struct vst *vst;
+	int ret;
+
+	vst = devm_kzalloc(dev, sizeof(*vst), GFP_KERNEL);
+	if (!vst)
+		return -ENOMEM;
+
+	vst->dev = dev;
+	vst->clk = devm_clk_get(dev, "bus");
+	if (IS_ERR(vst->clk))
+		return dev_err_probe(dev, PTR_ERR(vst->clk), "no clock\n");
+	vst->clk_2 = devm_clk_get(dev, "other");
+	if (IS_ERR(vst->clk_2))
+		return dev_err_probe(dev, PTR_ERR(vst->clk_2), "no clock\n");
+	vst->vdd = devm_regulator_get(dev, "vdd");
+	if (IS_ERR(vst->vdd))
+		return dev_err_probe(dev, PTR_ERR(vst->vdd), "no supply\n");
+	platform_set_drvdata(pdev, vst);
+
+	vst_do(vst, VST_RUNNING, "enable supply", vst_enable_vdd);
+	vst_do(vst, VST_RUNNING, "enable clock", vst_enable_clk);
+	vst_do(vst, VST_RUNNING, "set rate", vst_set_rate);
+	ret = devm_add_action_or_reset(dev, vst_off, vst);
+	if (ret || !thread)
+		return ret;
+
+	vst->task = kthread_run(vst_thread, vst, "virtio_scmi_test");
+	if (IS_ERR(vst->task))
+		return PTR_ERR(vst->task);
+
+	return devm_add_action_or_reset(dev, vst_stop_thread, vst->task);
+}
+
+static const struct of_device_id vst_of_match[] = {
+	{ .compatible = "virtio-scmi-test" },
+	{ }
+};
+
+static struct platform_driver vst_driver = {
+	.driver = {
+		.name = "virtio_scmi_test",
+		.of_match_table = vst_of_match,
+		.pm = pm_sleep_ptr(&vst_pm_ops),
+	},
+	.probe = vst_probe,
+};
+
+static int vst_clock_event(struct notifier_block *nb, unsigned long event,
+			   void *data)
+{
+	atomic_inc(&vst_events);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block vst_nb = { .notifier_call = vst_clock_event };
+
+static int vst_scmi_probe(struct scmi_device *sdev)
+{
+	const struct scmi_notify_ops *notify = sdev->handle->notify_ops;
+
+	return notify->devm_event_notifier_register(sdev, SCMI_PROTOCOL_CLOCK,
+						    SCMI_EVENT_CLOCK_RATE_CHANGED,
+						    NULL, &vst_nb);
+}
+
+static const struct scmi_device_id vst_scmi_ids[] = {
+	{ SCMI_PROTOCOL_CLOCK, "virtio-scmi-test" },
+	{ }
+};
+
+static struct scmi_driver vst_scmi_driver = {
+	.name = "virtio_scmi_test",
+	.probe = vst_scmi_probe,
+	.id_table = vst_scmi_ids,
+};
+
+static int vst_results_show(struct seq_file *s, void *data)
+{
+	int i;
+
+	for (i = 0; i < VST_PHASES; i++)
+		seq_printf(s, "%s requests %u polled %u errors %u max_us %lld\n",
+			   vst_phase_name[i], vst_stats[i].requests,
+			   vst_stats[i].polled, vst_stats[i].errors,
+			   vst_stats[i].max_us);
+	seq_printf(s, "rate %lu\nevents %d\nthread changes %u max_us %lld\n",
+		   vst_rate, atomic_read(&vst_events), vst_thread_changes,
+		   vst_thread_max_us);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(vst_results);
+
+static void vst_find_tracepoint(struct tracepoint *tp, void *data)
+{
+	if (!strcmp(tp->name, "scmi_xfer_response_wait"))
+		vst_tracepoint = tp;
+}
+
+static int __init vst_init(void)
+{
+	int ret;
+
+	/* It is not exported. */
+	for_each_kernel_tracepoint(vst_find_tracepoint, NULL);
+	if (!vst_tracepoint)
+		return -ENODEV;
+
+	ret = tracepoint_probe_register(vst_tracepoint, vst_count_request,
+					NULL);
+	if (ret)
+		return ret;
+
+	ret = scmi_register(&vst_scmi_driver);
+	if (ret)
+		goto err_tracepoint;
+
+	ret = platform_driver_register(&vst_driver);
+	if (ret)
+		goto err_scmi;
+
+	vst_debugfs = debugfs_create_dir("virtio_scmi_test", NULL);
+	debugfs_create_file("results", 0400, vst_debugfs, NULL,
+			    &vst_results_fops);
+
+	return 0;
+
+err_scmi:
+	scmi_unregister(&vst_scmi_driver);
+err_tracepoint:
+	tracepoint_probe_unregister(vst_tracepoint, vst_count_request, NULL);
+	return ret;
+}
+module_init(vst_init);
+
+static void __exit vst_exit(void)
+{
+	debugfs_remove(vst_debugfs);
+	platform_driver_unregister(&vst_driver);
+	scmi_unregister(&vst_scmi_driver);
+	tracepoint_probe_unregister(vst_tracepoint, vst_count_request, NULL);
+	tracepoint_synchronize_unregister();
+}
+module_exit(vst_exit);
+
+MODULE_DESCRIPTION("Use SCMI over virtio in the noirq phase of system sleep");
+MODULE_LICENSE("GPL");
