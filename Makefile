@@ -83,6 +83,10 @@ bisect: ## run the KUnit suites that concern each prefix of the series, on UML
 coverage: ## print which lines and branches that the series adds the tests have run
 	$(RUN) $@
 
+.PHONY: scmi
+scmi: ## clocks, regulators and power domains over virtio in the noirq phase (CYCLES=n)
+	$(RUN) $@
+
 .PHONY: report
 report: ## print the report of the last demo again
 	$(RUN) $@
