@@ -148,18 +148,18 @@ class Guest:
     def environment(self):
         """Return what init and the tests find in their environment."""
         cell = self.cell
+        real_slow = cell.mode == "smp" and self.kernel.is_slow
+        swap = address(SWAP_PLACE) + ".virtio_mmio" if self.swaps() else ""
         found = {
             "PROGRAMS": ",".join(cell.programs), "VARIANT": cell.variant,
             "CYCLES": self.cycles, "DEVICES": cell.devices,
             "CPUS": CPUS[cell.mode], "PAGE_SIZE": self.kernel.page_size,
             "IOMMU": 1 if cell.iommu else "",
-            "SLEEP_SEC": LONG_SLEEP if cell.mode == "smp" and
-                         self.kernel.is_slow else "",
+            "SLEEP_SEC": LONG_SLEEP if real_slow else "",
             "HOST": 1,  # answers what the tests ask for on the console
             "CHECKS": ",".join(self.kernel.checks),
             "WINDOW": 1 if self.kernel.checks else "",
-            "SWAP": address(SWAP_PLACE) + ".virtio_mmio" if self.swaps()
-                    else "",
+            "SWAP": swap,
             "RESUME": 1 if self.boots else "",
         }
         return [f"VIRTIO_NOIRQ_{name}={value}"
