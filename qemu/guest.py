@@ -19,7 +19,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 QEMU = os.environ.get("QEMU") or "qemu-system-aarch64"
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 FEWER = 4  # times fewer cycles where a cycle takes its time
-LONG_SLEEP = 8  # seconds, where it takes some to fall asleep in real time
+LONG_SLEEP = 4  # seconds, where it takes some to fall asleep in real time,
+LONGER_SLEEP = 8  # and with many devices
 SWAP_SIZE = 1 << 30  # bytes, of a sparse file
 RNG_PLACE = 30  # of an entropy device: its virtio-mmio bus
 SWAP_PLACE = 31  # of a disk: its virtio-mmio bus
@@ -149,13 +150,14 @@ class Guest:
         """Return what init and the tests find in their environment."""
         cell = self.cell
         real_slow = cell.mode == "smp" and self.kernel.is_slow
+        sleep = LONG_SLEEP if cell.devices == 1 else LONGER_SLEEP
         swap = address(SWAP_PLACE) + ".virtio_mmio" if self.swaps() else ""
         found = {
             "PROGRAMS": ",".join(cell.programs), "VARIANT": cell.variant,
             "CYCLES": self.cycles, "DEVICES": cell.devices,
             "CPUS": CPUS[cell.mode], "PAGE_SIZE": self.kernel.page_size,
             "IOMMU": 1 if cell.iommu else "",
-            "SLEEP_SEC": LONG_SLEEP if real_slow else "",
+            "SLEEP_SEC": sleep if real_slow else "",
             "HOST": 1,  # answers what the tests ask for on the console
             "CHECKS": ",".join(self.kernel.checks),
             "WINDOW": 1 if self.kernel.checks else "",

@@ -53,13 +53,14 @@ static void *vnw_caller(const unsigned long *stack, unsigned int depth,
 
 /*
  * What may allocate: a driver that adds buffers, the allocator for itself when
- * memory is freed, and debug checks that keep a stack.
+ * memory is freed, and debug checks that keep a stack or an object of their own.
  */
 static bool vnw_allowed(const unsigned long *stack, unsigned int depth)
 {
 	return vnw_caller(stack, depth, "virtqueue_add") ||
 	       vnw_caller(stack, depth, "kfree") ||
-	       vnw_caller(stack, depth, "stack_depot_save");
+	       vnw_caller(stack, depth, "stack_depot_save") ||
+	       vnw_caller(stack, depth, "__alloc_object");
 }
 
 /* A table of indirect descriptors, by the function that asks for it. */
