@@ -201,7 +201,8 @@ def main():
     parser.add_argument("--devices", type=int, choices=DEVICES)
     guests = select(parser.parse_args())
     if not guests:
-        sys.exit("error: no such guest in the matrix; see qemu/matrix.py full")
+        sys.exit("error: no such guest in the matrix; qemu/matrix.py full lists "
+                 "them all")
     for config, cell in guests:
         print(config, cell.name)
 
