@@ -60,10 +60,10 @@ static void check_devices_work(struct __test_metadata *const _metadata,
 }
 
 /* Hibernates once, and expects this result and these lines in the log. */
-static void hibernate(struct __test_metadata *const _metadata,
-		      const struct test_env *env, const char *mode,
-		      unsigned int swap_kib, int result,
-		      const char *const *log_lines)
+static void hibernate_once(struct __test_metadata *const _metadata,
+			   const struct test_env *env, const char *mode,
+			   unsigned int swap_kib, int result,
+			   const char *const *log_lines)
 {
 	const char *disk = getenv("VIRTIO_NOIRQ_SWAP");
 
@@ -83,21 +83,21 @@ static void hibernate(struct __test_metadata *const _metadata,
 /* Test that each device answers in thaw_noirq, where no image can be written. */
 TEST_F_TIMEOUT(noirq, answers_in_thaw_noirq, TIMEOUT_SEC)
 {
-	hibernate(_metadata, &self->env, "shutdown", SMALL_SWAP_KIB, -ENOSPC,
-		  no_space);
+	hibernate_once(_metadata, &self->env, "shutdown", SMALL_SWAP_KIB,
+		       -ENOSPC, no_space);
 }
 
 /* Test that each device answers in restore_noirq, of an image loaded at once. */
 TEST_F_TIMEOUT(noirq, answers_in_restore_noirq, TIMEOUT_SEC)
 {
-	hibernate(_metadata, &self->env, "test_resume", SWAP_KIB, 0, NULL);
+	hibernate_once(_metadata, &self->env, "test_resume", SWAP_KIB, 0, NULL);
 }
 
 /* Test that each device answers in restore_noirq, on a machine that was off. */
 TEST_F_TIMEOUT(noirq, answers_after_power_off, TIMEOUT_SEC)
 {
 	ksft_print_msg("hibernates to disk\n");
-	hibernate(_metadata, &self->env, "shutdown", SWAP_KIB, 0, NULL);
+	hibernate_once(_metadata, &self->env, "shutdown", SWAP_KIB, 0, NULL);
 }
 
 TEST_HARNESS_MAIN
