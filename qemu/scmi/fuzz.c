@@ -8,10 +8,12 @@
  */
 #include <endian.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <linux/virtio_ring.h>
@@ -28,6 +30,7 @@
 #define USED(i)		(DESC(i) + 0x400)
 #define DATA		0x2000
 #define OPERATIONS	256	/* an input is not worth more */
+#define CPU_SECONDS	2	/* that it may take at most */
 
 static struct backend b;
 static struct scmi_state state;
@@ -368,12 +371,30 @@ static void check(void)
 		abort();
 }
 
+/*
+ * A hang is a finding, a busy machine is none: CPU time counts, for which
+ * libFuzzer's own -timeout has no eyes.
+ */
+static void hang(int sig)
+{
+	(void)sig;
+	abort();
+}
+
+static void watch(time_t seconds)
+{
+	const struct itimerval limit = { .it_value.tv_sec = seconds };
+
+	setitimer(ITIMER_PROF, &limit, NULL);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
 	/* The device's messages go, those of the fuzzer and sanitizers stay. */
 	stderr = fopen("/dev/null", "w");
+	signal(SIGPROF, hang);
 	backend_init(&b, &state);
 	ram_fd = memfd_create("ram", MFD_CLOEXEC);
 	if (ram_fd < 0 || ftruncate(ram_fd, SIZE))
@@ -399,6 +420,7 @@ int LLVMFuzzerTestOneInput(const __u8 *data, size_t size)
 	int fd = lowest_free_fd();
 	unsigned int i;
 
+	watch(CPU_SECONDS);
 	memset(ram, 0, SIZE);
 	memset(&b.counters, 0, sizeof(b.counters));
 	b.first_event = 0;
@@ -417,5 +439,6 @@ int LLVMFuzzerTestOneInput(const __u8 *data, size_t size)
 	backend_disconnect(&b);
 	if (b.pending || lowest_free_fd() != fd)
 		abort();
+	watch(0);
 	return 0;
 }
