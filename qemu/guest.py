@@ -19,6 +19,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 QEMU = os.environ.get("QEMU") or "qemu-system-aarch64"
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 FEWER = 4  # times fewer cycles where a cycle takes its time
+SLEEPERS = 4  # guests in the place of one, if they sleep in real time,
+SLOW_SLEEPERS = 2  # and if each cycle takes its time as well
 LONG_SLEEP = 4  # seconds, where it takes some to fall asleep in real time,
 LONGER_SLEEP = 8  # and with many devices
 SWAP_SIZE = 1 << 30  # bytes, of a sparse file
@@ -137,9 +139,11 @@ class Guest:
         return result if good else None
 
     @property
-    def sleeps(self):
-        """Return whether the guest is idle most of the time."""
-        return self.cell.mode == "smp" and not self.kernel.is_slow
+    def share(self):
+        """Return how much of a job the guest is: it may sleep in real time."""
+        if self.cell.mode != "smp":
+            return 1
+        return 1 / SLOW_SLEEPERS if self.kernel.is_slow else 1 / SLEEPERS
 
     def programs(self):
         """Return the names of all programs that run in the guest."""

@@ -22,12 +22,11 @@ sys.dont_write_bytecode = True  # keep the folder clean
 import matrix  # noqa: E402
 import mkdisk  # noqa: E402
 from console import Log  # noqa: E402
-from guest import FEWER, QEMU, Guest, Kernel  # noqa: E402
+from guest import FEWER, QEMU, SLEEPERS, Guest, Kernel  # noqa: E402
 
 QEMU_MIN_MAJOR = 10
 HEARTBEAT = 10  # seconds between two lines that say what is running
 POLL = 0.1  # seconds between two looks at the guests
-SLEEPERS = 4  # guests, for each job, that sleep in real time
 
 
 def check_qemu():
@@ -81,15 +80,19 @@ class Runner:
         self.spoke = time.monotonic()
         print(f"  +{clock(self.spoke - self.started)} {text}", flush=True)
 
-    def has_place(self, sleeps):
-        """Return whether one more guest, that sleeps or not, may run."""
-        places = self.jobs * (SLEEPERS if sleeps else 1)
-        return sum(guest.sleeps == sleeps for guest in self.running) < places
+    def has_place(self, share):
+        """Return whether one more guest with this share of a job may run.
+
+        Those that sleep do not take a place from those that do not.
+        """
+        taken = sum(guest.share for guest in self.running
+                    if (guest.share < 1) == (share < 1))
+        return taken + share <= self.jobs
 
     def start_some(self):
         """Fill the free places."""
         for guest in list(self.waiting):
-            if self.has_place(guest.sleeps):
+            if self.has_place(guest.share):
                 self.waiting.remove(guest)
                 self.running.append(guest)
                 guest.start()
