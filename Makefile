@@ -75,6 +75,14 @@ prefix-check: ## build drivers/virtio on each prefix of the series, W=1, also wi
 build-matrix: ## build drivers/virtio for other architectures, compilers and configurations
 	$(RUN) $@
 
+.PHONY: compat
+compat: ## print on which kernels the series works, and what it takes (TREE=dir: whether it applies there)
+	$(RUN) $@
+
+.PHONY: htmldocs
+htmldocs: ## build the documentation folder as HTML, without a warning
+	$(RUN) $@
+
 .PHONY: bisect
 bisect: ## run the KUnit suites that concern each prefix of the series, on UML
 	$(RUN) $@
