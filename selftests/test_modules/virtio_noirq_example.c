@@ -64,7 +64,10 @@ static void example_done(struct virtqueue *vq)
 
 static void example_remove(struct virtio_device *vdev)
 {
+	struct example *ex = vdev->priv;
+
 	virtio_reset_device(vdev);
+	virtqueue_detach_unused_buf(ex->vq);
 	vdev->config->del_vqs(vdev);
 }
 
@@ -102,7 +105,7 @@ static int example_freeze(struct virtio_device *vdev)
 }
 
 /* Every buffer has to be back. If the device kept one, take it back. */
-static int example_freeze_noirq(struct virtio_device *vdev)
+static int example_drain(struct virtio_device *vdev)
 {
 	struct example *ex = vdev->priv;
 	int err;
@@ -119,7 +122,15 @@ static int example_freeze_noirq(struct virtio_device *vdev)
 	return 0;
 }
 
-/* The core has reset the device and given it the same virtqueues again. */
+static int example_freeze_noirq(struct virtio_device *vdev)
+{
+	return example_drain(vdev);
+}
+
+/*
+ * The core has reset the device and given it the same virtqueues again. A buffer
+ * that is left in one would keep it from doing so in the next sleep cycle.
+ */
 static int example_restore_noirq(struct virtio_device *vdev)
 {
 	struct example *ex = vdev->priv;
@@ -129,7 +140,9 @@ static int example_restore_noirq(struct virtio_device *vdev)
 	virtqueue_disable_cb(ex->vq);
 
 	err = example_ask(ex);
-	if (!err)
+	if (err)
+		example_drain(vdev);
+	else
 		answers++;
 	return err;
 }
