@@ -51,6 +51,15 @@ second_tree()
 	write_file "$PREFIX/base" <"$LINUX_MARK"
 }
 
+# prefix_tree N OPTION...: that tree with the first N patches of the chosen series.
+prefix_tree()
+{
+	local n=$1 upto=()
+	shift
+	if [[ ${SCMI:-} ]]; then upto=("$(series_patches | wc -l)" --scmi "$n"); else upto=("$n"); fi
+	run_child "$VN_ROOT/scripts/tree" "${upto[@]}" "$@" --into "$PREFIX/linux" >/dev/null
+}
+
 # configure TREE OUT FRAGMENT...: allnoconfig plus the fragments in OUT/.config,
 # written again only if the result differs. An option asked for that is not there
 # in the end is an error.

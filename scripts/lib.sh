@@ -355,6 +355,26 @@ scmi_patches()
 	series_patches "$VN_ROOT/patches/scmi/series" | sed 's|^|scmi/|'
 }
 
+# chosen_patches: those of the series, or, if SCMI is set, of the SCMI series.
+chosen_patches()
+{
+	if [[ ${SCMI:-} ]]; then scmi_patches; else series_patches; fi
+}
+
+# scmi_option ARG...: sets SCMI if the one argument is --scmi; knows --help, too.
+scmi_option()
+{
+	SCMI=
+	while (($#)); do
+		case $1 in
+		--help) show_help ;;
+		--scmi) SCMI=1 ;;
+		*) usage_die "unknown argument $1" ;;
+		esac
+		shift
+	done
+}
+
 blob()
 {
 	git hash-object --no-filters -- "$1"

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests for a virtio driver with noirq callbacks that can do without the
+ * noirq phase of system sleep.
+ */
+#include "fake_virtio.h"
+
+#define OPTIONAL_DOWN	"freeze freeze_noirq reset "
+#define OPTIONAL_UP	FAKE_NEGOTIATE \
+			"reset_vqs restore_noirq restore status=0f "
+#define OPTIONAL_DOWN_WITHOUT	"freeze reset del_vqs "
+#define OPTIONAL_UP_WITHOUT	FAKE_NEGOTIATE "restore find_vqs status=0f "
+
+static u64 optional_log_start;
+
+/* Without the noirq phase this driver gives its queue up, as most others do. */
+static int optional_freeze(struct virtio_device *vdev)
+{
+	int ret = fake_call(to_fake(vdev), "freeze");
+
+	if (ret || virtio_device_has_noirq(vdev))
+		return ret;
+
+	virtio_reset_device(vdev);
+	fake_del_vqs(vdev);
+
+	return 0;
+}
+
+static int optional_restore(struct virtio_device *vdev)
+{
+	int ret = fake_call(to_fake(vdev), "restore");
+
+	if (ret || virtio_device_has_noirq(vdev))
+		return ret;
+
+	return fake_create_vq(to_fake(vdev));
+}
+
+static int optional_freeze_noirq(struct virtio_device *vdev)
+{
+	return fake_call(to_fake(vdev), "freeze_noirq");
+}
+
+static int optional_restore_noirq(struct virtio_device *vdev)
+{
+	return fake_call(to_fake(vdev), "restore_noirq");
+}
+
+static const struct virtio_driver optional_driver = {
+	FAKE_DRIVER,
+	.freeze = optional_freeze,
+	.restore = optional_restore,
+	.freeze_noirq = optional_freeze_noirq,
+	.restore_noirq = optional_restore_noirq,
+	.noirq_optional = true,
+};
+
+static int optional_reset_vqs(struct virtio_device *vdev)
+{
+	struct fake_virtio *fake = to_fake(vdev);
+
+	fake->has_vqs = true;
+
+	return fake_call(fake, "reset_vqs") ?: virtqueue_reinit_vring(fake->vq);
+}
+
+static const struct virtio_config_ops optional_config_ops = {
+	FAKE_CONFIG_OPS,
+	.reset_vqs = optional_reset_vqs,
+	.noirq_safe = true,
+};
+
+/* Each of these lacks something. */
+struct optional_transport {
+	const char *desc;
+	struct virtio_config_ops config;
+};
+
+static const struct optional_transport optional_transports[] = {
+	{ "nothing", { FAKE_CONFIG_OPS } },
+	{ "unsafe", { FAKE_CONFIG_OPS, .reset_vqs = optional_reset_vqs } },
+	{ "no_reset_vqs", { FAKE_CONFIG_OPS, .noirq_safe = true } },
+};
+
+KUNIT_ARRAY_PARAM_DESC(optional_transport, optional_transports, desc);
+
+/* What the core must not ask of a driver without these callbacks. */
+struct optional_incomplete {
+	const char *desc;
+	struct virtio_driver drv;
+};
+
+static const struct optional_incomplete optional_incompletes[] = {
+	{ "no_freeze", { FAKE_DRIVER, .restore = optional_restore } },
+	{ "no_restore", { FAKE_DRIVER, .freeze = optional_freeze } },
+	{ "neither", { FAKE_DRIVER } },
+};
+
+KUNIT_ARRAY_PARAM_DESC(optional_incomplete, optional_incompletes, desc);
+
+/* The device is on the transport of the parameter, which has no support. */
+static struct fake_virtio *optional_without(struct kunit *test)
+{
+	const struct optional_transport *transport = test->param_value;
+	struct fake_virtio *fake = test->priv;
+
+	fake->vdev.config = &transport->config;
+
+	return fake;
+}
+
+static void optional_expect_works(struct kunit *test)
+{
+	struct fake_virtio *fake = test->priv;
+
+	KUNIT_EXPECT_EQ(test, fake->status, FAKE_STATUS_LIVE);
+	KUNIT_EXPECT_EQ(test, fake_add_buffer(fake), 0);
+	fake_drain(fake);
+}
+
+/* Test that a driver which can do without uses the noirq phase if it is there. */
+static void optional_cycle_with_support(struct kunit *test)
+{
+	struct fake_virtio *fake = test->priv;
+
+	KUNIT_EXPECT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
+	KUNIT_EXPECT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), 0);
+	KUNIT_EXPECT_STREQ(test, fake_calls(test), OPTIONAL_DOWN);
+
+	KUNIT_EXPECT_EQ(test, virtio_device_restore_noirq(&fake->vdev), 0);
+	KUNIT_EXPECT_EQ(test, virtio_device_restore(&fake->vdev), 0);
+	KUNIT_EXPECT_STREQ(test, fake_calls(test), OPTIONAL_UP);
+	optional_expect_works(test);
+}
+
+/* Test that freeze is refused with support, too, when a ring is not drained. */
+static void optional_undrained_with_support(struct kunit *test)
+{
+	struct fake_virtio *fake = test->priv;
+
+	KUNIT_ASSERT_EQ(test, fake_add_buffer(fake), 0);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
+
+	KUNIT_EXPECT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), -EBUSY);
+	fake_drain(fake);
+}
+
+/* Test that without support the device goes down and up in the normal phase. */
+static void optional_cycle_without_support(struct kunit *test)
+{
+	struct fake_virtio *fake = optional_without(test);
+
+	KUNIT_EXPECT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
+	KUNIT_EXPECT_STREQ(test, fake_calls(test), OPTIONAL_DOWN_WITHOUT);
+
+	KUNIT_EXPECT_EQ(test, virtio_device_restore(&fake->vdev), 0);
+	KUNIT_EXPECT_STREQ(test, fake_calls(test), OPTIONAL_UP_WITHOUT);
+	optional_expect_works(test);
+}
+
+/* Test that without support nothing happens in the noirq phase. */
+static void optional_noirq_without_support(struct kunit *test)
+{
+	struct fake_virtio *fake = optional_without(test);
+
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
+	fake_calls(test);
+
+	KUNIT_EXPECT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), 0);
+	KUNIT_EXPECT_EQ(test, fake->vdev.noirq_state, VIRTIO_NOIRQ_NONE);
+	KUNIT_EXPECT_EQ(test, virtio_device_restore_noirq(&fake->vdev), 0);
+	KUNIT_EXPECT_EQ(test, fake->vdev.noirq_state, VIRTIO_NOIRQ_NONE);
+	KUNIT_EXPECT_STREQ(test, fake_calls(test), "");
+
+	KUNIT_EXPECT_EQ(test, virtio_device_restore(&fake->vdev), 0);
+	optional_expect_works(test);
+}
+
+/* Test that without support the driver may keep its device as it is. */
+static void optional_undrained_without_support(struct kunit *test)
+{
+	struct fake_virtio *fake = optional_without(test);
+
+	fake_at(fake, "freeze", fake_add_buffer);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
+
+	KUNIT_EXPECT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), 0);
+}
+
+/* Test that nobody is told that the transport does not support it. */
+static void optional_without_support_is_silent(struct kunit *test)
+{
+	struct fake_virtio *fake = optional_without(test);
+
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
+
+	KUNIT_EXPECT_EQ(test, kernel_log_count(optional_log_start, "does not support"), 0);
+}
+
+/* Test that without support config changes wait for restore, and come then. */
+static void optional_change_without_support(struct kunit *test)
+{
+	struct fake_virtio *fake = optional_without(test);
+
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
+	fake_calls(test);
+
+	virtio_config_changed(&fake->vdev);
+	KUNIT_EXPECT_STREQ(test, fake_calls(test), "");
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&fake->vdev), 0);
+	KUNIT_EXPECT_STREQ(test, fake_calls_from(test, "status=0f "),
+			   "status=0f config_changed ");
+}
+
+/* Test that an error of freeze without support is returned. */
+static void optional_freeze_fails_without_support(struct kunit *test)
+{
+	struct fake_virtio *fake = optional_without(test);
+
+	fake_at(fake, "freeze", fake_fail);
+
+	KUNIT_EXPECT_EQ(test, virtio_device_freeze(&fake->vdev), -ENXIO);
+	optional_expect_works(test);
+}
+
+/* Test that a driver is told which phase it will be in. */
+static void optional_has_noirq(struct kunit *test)
+{
+	struct fake_virtio *fake = test->priv;
+
+	KUNIT_EXPECT_TRUE(test, virtio_device_has_noirq(&fake->vdev));
+}
+
+/* Test that a driver is told that there is no support, whatever is missing. */
+static void optional_has_no_noirq(struct kunit *test)
+{
+	struct fake_virtio *fake = optional_without(test);
+
+	KUNIT_EXPECT_FALSE(test, virtio_device_has_noirq(&fake->vdev));
+}
+
+/* Test that who can do without has both callbacks of the normal phase. */
+static void optional_incomplete_is_refused(struct kunit *test)
+{
+	const struct optional_incomplete *incomplete = test->param_value;
+	struct virtio_driver drv = incomplete->drv;
+
+	drv.driver.name = KBUILD_MODNAME "_incomplete";
+	drv.freeze_noirq = optional_freeze_noirq;
+	drv.restore_noirq = optional_restore_noirq;
+	drv.noirq_optional = true;
+
+	KUNIT_EXPECT_EQ(test, register_virtio_driver(&drv), -EINVAL);
+	KUNIT_EXPECT_EQ(test, kernel_log_count(optional_log_start,
+					       "must have freeze and restore"), 1);
+}
+
+/* Test that the flag alone asks for nothing. */
+static void optional_without_callbacks(struct kunit *test)
+{
+	struct virtio_driver drv = {
+		FAKE_DRIVER,
+		.noirq_optional = true,
+	};
+
+	drv.driver.name = KBUILD_MODNAME "_flag";
+
+	KUNIT_ASSERT_EQ(test, register_virtio_driver(&drv), 0);
+	unregister_virtio_driver(&drv);
+}
+
+static int optional_init(struct kunit *test)
+{
+	optional_log_start = kernel_log_end();
+	fake_virtio_init(test, &optional_config_ops, &optional_driver);
+
+	return 0;
+}
+
+/* In each test: no DRIVER_OK for a device without its features and queues. */
+static void optional_exit(struct kunit *test)
+{
+	struct fake_virtio *fake = test->priv;
+
+	KUNIT_EXPECT_FALSE(test, fake->premature);
+}
+
+static struct kunit_case optional_cases[] = {
+	KUNIT_CASE(optional_cycle_with_support),
+	KUNIT_CASE(optional_undrained_with_support),
+	KUNIT_CASE_PARAM(optional_cycle_without_support, optional_transport_gen_params),
+	KUNIT_CASE_PARAM(optional_noirq_without_support, optional_transport_gen_params),
+	KUNIT_CASE_PARAM(optional_undrained_without_support, optional_transport_gen_params),
+	KUNIT_CASE_PARAM(optional_without_support_is_silent, optional_transport_gen_params),
+	KUNIT_CASE_PARAM(optional_change_without_support, optional_transport_gen_params),
+	KUNIT_CASE_PARAM(optional_freeze_fails_without_support, optional_transport_gen_params),
+	KUNIT_CASE(optional_has_noirq),
+	KUNIT_CASE_PARAM(optional_has_no_noirq, optional_transport_gen_params),
+	KUNIT_CASE_PARAM(optional_incomplete_is_refused, optional_incomplete_gen_params),
+	KUNIT_CASE(optional_without_callbacks),
+	{}
+};
+
+static struct kunit_suite optional_suite = {
+	.name = "virtio_noirq_optional",
+	.init = optional_init,
+	.exit = optional_exit,
+	.test_cases = optional_cases,
+};
+
+kunit_test_suite(optional_suite);
+
+MODULE_DESCRIPTION("KUnit tests for virtio drivers that can do without the noirq phase");
+MODULE_LICENSE("GPL");
