@@ -1,61 +1,106 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Run sleep cycles of a guest whose clocks are behind SCMI over virtio.
+"""Run sleep cycles of guests whose clocks are behind SCMI over virtio.
 
-Starts the back-end in qemu/scmi/ and QEMU, and looks at the back-end's own state
-before, in and after each cycle. Prints one table: which requests of the consumer
-were answered in which phase, how and how fast, and what was true meanwhile.
-The exit status is 0 if all was as it has to be with noirq support.
+Starts the back-end in qemu/scmi/ and QEMU for each case (see scmi_cases.py), and
+looks at the back-end's own state before, in and after each cycle. A case leaves
+report.txt in OUT/CASE: which requests of the consumer were answered in which
+phase, how and how fast, what was true on the platform meanwhile, and what was
+not as it has to be; and OUT/CASE/verdict, one line. The exit status is 0 if all
+cases passed.
 """
 
 import argparse
 import collections
+import concurrent.futures
 import os
 import re
 import select
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 
+from guest import QEMU, die_with_parent, disk
+from scmi_cases import CASES, REAL
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-QEMU = os.environ.get("QEMU", "qemu-system-aarch64")
 COMMANDS = ("sh", "mount", "stty", "dmesg", "poweroff", "cat", "echo",
-            "insmod", "rmmod", "sleep")
-PHASE_LINE = re.compile(
+            "insmod", "rmmod", "sleep", "mkswap", "swapon", "swapoff")
+TABLE_LINE = re.compile(
     r"(\w+) requests (\d+) polled (\d+) errors (\d+) max_us (\d+)$")
 NOIRQ = ("suspend_noirq", "resume_noirq")
-BAD_LOG = re.compile(r"timed out|WARNING|BUG:|refcount_t|possible recursive|"
-                     r"Unbalanced|not expected|failed to add|PM: .* error -|"
+HIBERNATION = ("test_resume", "shutdown")
+BAD_LOG = re.compile(r"timed out|WARNING|BUG:|KASAN|refcount_t|possible "
+                     r"(recursive|circular)|inconsistent lock|Unbalanced|"
+                     r"not expected|failed to add|still in flight|"
+                     r"PM: .* error -|suspicious RCU|sleeping function|"
                      r"virtio_scmi_test \S+: .* after \d+ us")
-# v7.3's own, see scripts and LAB notes of the other tests
+# v7.3's own, see virtio_noirq_log_allowed of the selftests
 KNOWN_LOG = re.compile(r"pl061: Unbalanced pm_runtime_enable!")
-# A thread that does not care about system sleep finds the channel closed.
-CLOSED_LOG = re.compile(r"failed to add to TX virtqueue \(-108\)")
+READ_LIMIT_US = 5_000_000   # a message in flight is waited for for 2 s
+BACKEND_STARTS = 5          # seconds
+SWAP_PLACE = 0              # the virtio-mmio bus of the swap disk
+SWAP_SIZE = 1 << 30         # bytes, of a sparse file
 
 Phase = collections.namedtuple("Phase", "requests polled errors max_us")
+NOTHING = Phase(0, 0, 0, 0)
 
 
 class Backend:
     """The SCMI device, and what it says about itself."""
 
-    def __init__(self, program, folder, options):
-        self.program = program
-        self.socket = os.path.join(folder, "scmi.sock")
-        self.control = os.path.join(folder, "scmi.ctl")
-        with open(os.path.join(folder, "backend.log"), "w",
-                  encoding="utf-8") as log:
-            self.process = subprocess.Popen(
-                [program, "--connect", self.socket, "--control", self.control,
-                 *options], stdout=subprocess.PIPE, stderr=log, text=True)
-        if self.process.stdout.readline() != "ready\n":
-            sys.exit(f"error: {program} did not start; see {log.name}")
+    def __init__(self, program, folder, log, options):
+        self.socket = os.path.join(folder, "qemu")
+        self.control = os.path.join(folder, "control")
+        self.log = log
+        self.command = [program, "--connect", self.socket,
+                        "--control", self.control, *options]
+        self.process = self.stream = None
+        self.start()
 
-    def ask(self, *words):
+    def start(self):
+        """Start it, the first time or again."""
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                self.command, stdout=subprocess.PIPE, stderr=log, text=True,
+                preexec_fn=die_with_parent)
+        if self.process.stdout.readline() != "ready\n":
+            raise OSError(f"{self.command[0]} did not start; see {self.log}")
+        control = socket.socket(socket.AF_UNIX)
+        control.settimeout(10)
+        control.connect(self.control)
+        self.stream = control.makefile("rw")
+        control.close()
+
+    def kill(self):
+        """End it without any chance to say goodbye."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.stream.close()
+        self.process = None
+
+    def wait_for_qemu(self):
+        """Wait until QEMU has taken it."""
+        end = time.monotonic() + BACKEND_STARTS
+        while not self.counter("connections"):
+            if time.monotonic() > end:
+                raise OSError("QEMU did not take the new back-end")
+            time.sleep(0.01)
+
+    def ask(self, words):
         """Return what the command prints."""
-        return subprocess.run([self.program, "ctl", self.control, *words],
-                              check=True, text=True, timeout=10,
-                              stdout=subprocess.PIPE).stdout
+        self.stream.write(words + "\n")
+        self.stream.flush()
+        text = ""
+        while (line := self.stream.readline()) != "ok\n":
+            if not line or line.startswith("error: "):
+                raise OSError(f"back-end: {words}: {line.strip() or 'gone'}")
+            text += line
+        return text
 
     def state(self):
         """Return (clock enabled, rate, supply enabled, domain on)."""
@@ -75,10 +120,11 @@ class Guest:
     """QEMU, with the guest's console as a pipe."""
 
     def __init__(self, command, log):
-        self.log = open(log, "wb")
+        self.log = open(log, "ab")
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT)
+                                        stderr=subprocess.STDOUT,
+                                        preexec_fn=die_with_parent)
         self.rest = b""
 
     def lines(self, timeout, idle):
@@ -105,32 +151,78 @@ class Guest:
         self.process.stdin.write(b"\n")
         self.process.stdin.flush()
 
+    def stop(self):
+        """End QEMU if it still runs."""
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
 
 class Run:
-    """One run: the guest's words against the back-end's."""
+    """One case: the guest's words against the back-end's."""
 
-    def __init__(self, args, folder):
+    def __init__(self, args, name):
         self.args = args
-        self.folder = folder
+        self.name = name
+        self.case = CASES[name]
+        many = args.many and self.case.many
+        self.cycles = args.cycles or many or self.case.cycles
+        self.folder = os.path.join(os.path.abspath(args.out), name)
         self.faults = []
         self.phases = {}
+        self.before = {}    # what the phases were a cycle ago
         self.values = {}
         self.counters = {}
-        self.cycles = 0
+        self.done = 0       # cycles
+        self.booted = False
+        self.started = 0.0  # the cycle that runs
+        self.longest = 0.0
         self.off_seen = False
         self.off_cycles = 0
         self.wrong_cycles = 0
+        self.bad_errors = collections.Counter()
         self.log_faults = collections.Counter()
+        self.platform = ""
         self.backend = None
+        self.acted = False
+
+    def path(self, name):
+        """Return the path of a file in the result folder."""
+        return os.path.join(self.folder, name)
+
+    def is_faulty(self, cycle):
+        """Whether something is done to the back-end in this cycle."""
+        return self.case.faulty and (cycle - 1) % self.case.faulty == 0
 
     def look(self):
         """Look at the platform while the guest is busy or asleep."""
+        if not self.backend.process:
+            return
         clock, _, supply, domain = self.backend.state()
-        self.off_seen |= not (clock or supply or domain)
+        off = not (clock or supply or domain)
+        self.off_seen |= off
+        if off and self.case.asleep and not self.acted and \
+                self.is_faulty(self.done + 1) and \
+                not self.backend.counter("cmdq_running"):
+            self.acted = True
+            self.act(self.case.asleep)
+
+    def act(self, what):
+        """Do something to the back-end."""
+        if what in ("kill", "restart"):
+            self.backend.kill()
+        if what in ("start", "restart"):
+            self.backend.start()
+            self.backend.wait_for_qemu()
+        elif what == "notify":
+            for _ in range(5):
+                self.backend.ask("notify clock 1")
+        elif what != "kill":
+            self.backend.ask(what)
 
     def words(self, text):
         """Take a line that the guest says about itself."""
-        if match := PHASE_LINE.match(text):
+        if match := TABLE_LINE.match(text):
             self.phases[match[1]] = Phase(*map(int, match.groups()[1:]))
         elif match := re.match(r"counter (\w+) (\d+)$", text):
             self.counters[match[1]] = int(match[2])
@@ -143,143 +235,208 @@ class Run:
         if not good and what not in self.faults:
             self.faults.append(what)
 
+    def check_errors(self, faulty):
+        """Errors are where the case says, and nowhere else."""
+        for name, phase in self.phases.items():
+            new = phase.errors - self.before.get(name, NOTHING).errors
+            if name != "reads" and new and \
+                    not (faulty and name in self.case.errors):
+                self.bad_errors[name] += new
+        self.before = dict(self.phases)
+
     def check_cycle(self):
         """The guest is awake and waits: everything has to be on again."""
-        self.cycles += 1
+        self.done += 1
+        faulty = self.is_faulty(self.done)
+        self.longest = max(self.longest, time.monotonic() - self.started)
         self.off_cycles += self.off_seen
-        self.off_seen = False
+        self.off_seen = self.acted = False
+        self.check_errors(faulty)
+        if faulty and self.case.awake:
+            self.act(self.case.awake)
+            return
         state = self.backend.state()
+        self.platform = self.backend.ask("state")
         wanted = (1, int(self.values["rate"]), 1, 1)
-        if state != wanted:
+        if state != wanted and not (faulty and self.case.module and
+                                    self.case.errors):
             self.wrong_cycles += 1
             self.expect(self.wrong_cycles > 1,
-                        f"cycle {self.cycles}: the platform has {state}, "
+                        f"cycle {self.done}: the platform has {state}, "
                         f"expected {wanted} (clock, rate, supply, domain)")
+
+    def check_notifications(self):
+        """Whatever the platform sent has arrived."""
+        sent = self.backend.counter("events")
+        got = (self.counters["notification_ok"] +
+               self.counters["delayed_response_ok"])
+        late = (self.backend.counter("events_waiting") +
+                self.backend.counter("events_dropped"))
+        text = (f"{sent} sent, {got} received, "
+                f"{late} that the guest had no buffer for")
+        self.values["notifications"] = text
+        self.expect(not self.case.notified or (sent == got and not late),
+                    "notifications: " + text)
 
     def handshake(self, words):
         """The guest stands still: look at the platform, ask for faults."""
         if words[0] == "start":
             self.off_seen = False  # as it was before the guest used it
-            for line in self.args.ctl:
-                self.backend.ask(*line.split())
+            for line in self.case.ctl:
+                self.backend.ask(line)
         elif words[0] == "cycle":
             self.check_cycle()
         elif words[0] == "quiet":
-            self.backend.ask("tick", "0")
+            self.backend.ask("tick 0")
         elif words[0] == "end":
-            sent = self.backend.counter("events")
-            got = self.counters["notification_ok"]
-            late = (self.backend.counter("events_waiting") +
-                    self.backend.counter("events_dropped"))
-            text = (f"{sent} sent, {got} received, "
-                    f"{late} that the guest had no buffer for")
-            self.values["notifications"] = text
-            self.expect(sent == got and not late, "notifications: " + text)
+            self.check_notifications()
+        if words[0] in ("start", "cycle"):
+            for line in self.case.each:
+                self.backend.ask(line)
+            self.started = time.monotonic()
 
     def is_bad(self, line):
         """Whether this line of the kernel log tells of a fault."""
-        if "scmi_thread=1" in self.args.append and CLOSED_LOG.search(line):
+        if self.case.log and re.search(self.case.log, line):
             return False
         return BAD_LOG.search(line) and not KNOWN_LOG.search(line)
 
     def follow(self, guest):
-        """Follow the console to its end."""
-        done = False
-        try:
-            for line in guest.lines(self.args.timeout, self.look):
-                if line.startswith("@@ "):
-                    self.handshake(line.split()[1:])
-                    done = line == "@@ end"
-                    guest.go_on()
-                elif line.startswith("@ "):
-                    self.words(line[2:])
-                elif not done and self.is_bad(line):
-                    text = re.sub(r"^\[ *[\d.]+\] ", "", line)
-                    text = re.sub(r"\d+ us", "N us", text)
-                    self.log_faults[text] += 1
-        except TimeoutError:
-            self.expect(False, f"the guest hung after cycle {self.cycles}")
-        self.expect(done, "the guest ended early")
+        """Follow the console to its end; return whether that was the end."""
+        ended = False
+        for line in guest.lines(self.args.timeout, self.look):
+            if line.startswith("@@ "):
+                self.handshake(line.split()[1:])
+                ended = line == "@@ end"
+                guest.go_on()
+            elif line.startswith("@ "):
+                self.words(line[2:])
+            elif not ended and self.is_bad(line):
+                text = re.sub(r"^\[ *[\d.]+\] ", "", line)
+                text = re.sub(r"\d+ us", "N us", text)
+                self.log_faults[text] += 1
+        return ended
+
+    def judge_phases(self):
+        """How the consumer's requests were answered."""
+        case = self.case
+        for name, errors in self.bad_errors.items():
+            self.expect(False, f"{name}: {errors} errors")
+        if case.errors:
+            self.expect(any(self.phases.get(name, NOTHING).errors
+                            for name in case.errors),
+                        f"no errors in {', '.join(case.errors)}, so the fault "
+                        "was not there")
+        for name in NOIRQ if case.noirq else ():
+            phase = self.phases.get(name, NOTHING)
+            here = phase.requests or case.sleep == "devices" or \
+                (case.aborts and "late" in self.name)
+            self.expect(here and phase.polled == phase.requests,
+                        f"{name}: {phase.polled} of {phase.requests} "
+                        "requests polled")
+        if case.reads:
+            reads = self.phases.get("reads", NOTHING)
+            polled = reads.requests if case.reads == "polled" else 0
+            self.expect(reads.requests == reads.errors == self.cycles and
+                        reads.polled == polled and
+                        reads.max_us < READ_LIMIT_US,
+                        f"reads: {reads}, expected {self.cycles} that wait in "
+                        f"vain, {polled} polled, {READ_LIMIT_US} us at most")
 
     def judge(self):
         """Compare with what noirq support promises."""
-        args = self.args
-        self.expect(self.cycles == args.cycles,
-                    f"{self.cycles} of {args.cycles} cycles")
-        for name, phase in self.phases.items():
-            self.expect(not phase.errors, f"{name}: {phase.errors} errors")
-            if name in NOIRQ:
-                self.expect(phase.requests and phase.polled == phase.requests,
-                            f"{name}: {phase.polled} of {phase.requests} "
-                            "requests polled")
+        case = self.case
+        self.expect(self.done == self.cycles,
+                    f"{self.done} of {self.cycles} cycles")
+        self.judge_phases()
         for name, value in self.counters.items():
-            if "timeout" in name or name == "xfers_inflight":
-                self.expect(not value, f"counter {name} is {value}")
+            self.expect(not value or (name != "xfers_inflight" and
+                                      ("timeout" not in name or case.log)),
+                        f"counter {name} is {value}")
         self.expect(not self.wrong_cycles, f"the platform was in a wrong "
                     f"state after {self.wrong_cycles} cycles")
-        if args.sleep == "rtc":
-            self.expect(self.off_cycles == self.cycles,
+        if case.off and case.sleep == REAL:
+            self.expect(self.off_cycles == self.done,
                         f"off on the platform in {self.off_cycles} of "
-                        f"{self.cycles} sleeps")
+                        f"{self.done} sleeps")
+        if case.sleep not in HIBERNATION:
+            done = (0, self.done) if case.aborts else (self.done, 0)
+            text = f"{done[0]} failed {done[1]}"
+            self.expect(self.values.get("suspends") == text,
+                        f"suspends: {self.values.get('suspends')}, "
+                        f"expected {text}")
+        self.expect(self.longest < case.limit, f"a cycle took "
+                    f"{self.longest:.1f} s, {case.limit} are the limit")
         for line, n in self.log_faults.items():
             self.expect(False, f"kernel log, {n} times: {line}")
 
     def report(self):
-        """Print the table."""
-        print(f"{'phase':14} {'requests':>8} {'polled':>8} {'errors':>8} "
-              f"{'longest us':>11}")
-        for name, phase in self.phases.items():
-            print(f"{name:14} {phase.requests:8} {phase.polled:8} "
-                  f"{phase.errors:8} {phase.max_us:11}")
-        print(f"cycles: {self.cycles}; clock, supply and domain off on the "
-              f"platform during {self.off_cycles} of them")
-        for name in ("events", "notifications", "thread", "suspends"):
-            print(f"{name}: {self.values.get(name)}")
-        print("counters:", ", ".join(f"{n} {v}" for n, v in
-                                     self.counters.items() if v))
-        for fault in self.faults:
-            print(f"not as it has to be: {fault}")
+        """Return the table."""
+        text = [f"{self.name}: {self.case.what}", "",
+                f"{'phase':14} {'requests':>8} {'polled':>8} "
+                f"{'interrupt':>9} {'errors':>7} {'longest':>12}"]
+        text += [f"{name:14} {phase.requests:8} {phase.polled:8} "
+                 f"{phase.requests - phase.polled:9} {phase.errors:7} "
+                 f"{phase.max_us:9} us"
+                 for name, phase in self.phases.items()
+                 if name != "reads" or phase.requests]
+        text += [f"cycles: {self.done}, the longest {self.longest:.1f} s; "
+                 "clock, supply and domain off on the platform during "
+                 f"{self.off_cycles} of them"]
+        text += [f"{name}: {self.values.get(name)}" for name in
+                 ("events", "notifications", "thread", "suspends")]
+        text += ["counters: " + ", ".join(f"{n} {v}" for n, v in
+                                          self.counters.items() if v)]
+        text += ["the platform after the last cycle: " + "; ".join(
+            line for line in self.platform.splitlines()
+            if re.match("clock [01]|supply 0|domain 1", line))]
+        text += [f"not as it has to be: {fault}" for fault in self.faults]
+        return "\n".join(text) + "\n"
 
-    def qemu(self, dtb):
-        """Return QEMU's command line; without dtb, one that dumps it."""
-        args = self.args
-        memory = "memory-backend-memfd,id=mem,size=512M,share=on"
-        machine = "virt,memory-backend=mem"
-        if not dtb:
-            machine += ",dumpdtb=" + os.path.join(self.folder, "qemu.dtb")
-        command = [QEMU, "-machine", machine, "-object", memory, "-cpu",
-                   "cortex-a57", "-m", "512", "-smp", str(args.smp),
-                   "-display", "none", "-monitor", "none", "-nic", "none",
-                   "-no-reboot", "-serial", "stdio",
-                   "-global", "virtio-mmio.force-legacy=false"]
-        if not dtb:
-            return command
+    def machine(self, extra=""):
+        """Return QEMU's arguments for the machine."""
+        memory = self.args.memory
+        return [QEMU, "-machine", "virt,memory-backend=mem" + extra, "-object",
+                f"memory-backend-memfd,id=mem,size={memory}M,share=on", "-cpu",
+                "cortex-a57", "-m", memory, "-smp", str(self.args.smp),
+                "-display", "none", "-monitor", "none", "-nic", "none",
+                "-no-reboot", "-serial", "stdio",
+                "-global", "virtio-mmio.force-legacy=false"]
+
+    def qemu(self):
+        """Return QEMU's command line."""
+        case = self.case
+        swap = []
+        if case.sleep in HIBERNATION:
+            swap = disk("swap", SWAP_PLACE, self.path("swap.img"), ())
         append = (f"console=ttyAMA0 panic=-1 no_console_suspend loglevel=7 "
-                  f"scmi_cycles={args.cycles} scmi_sleep={args.sleep} "
-                  f"{args.append}")
-        return command + [
-            "-rtc", "base=2026-01-01", "-dtb", dtb,
-            "-chardev", f"socket,id=c0,path={self.backend.socket}"
+                  f"scmi_cycles={self.cycles} scmi_sleep={case.sleep} "
+                  f'scmi_module="{case.module}" '
+                  f"scmi_reload={int(case.reload)} "
+                  f"scmi_resume={int(self.booted)} {self.args.append}")
+        return self.machine() + [
+            "-rtc", "base=2026-01-01", "-dtb", self.path("scmi.dtb"),
+            *swap, "-chardev", f"socket,id=c0,path={self.backend.socket}"
             ",server=on,wait=on", "-device",
-            f"{args.device},chardev=c0", "-kernel", args.kernel,
-            "-initrd", os.path.join(self.folder, "rootfs.cpio"),
-            "-append", append]
+            f"{case.device},chardev=c0", "-kernel", self.args.kernel,
+            "-initrd", self.path("rootfs.cpio"), "-append", append]
 
     def make_dtb(self):
         """QEMU's own device tree with ours at its end."""
-        path = os.path.join(self.folder, "qemu.dt")
-        subprocess.run(self.qemu(None), check=True,
+        tree = self.path("qemu.dtb")
+        subprocess.run(self.machine(",dumpdtb=" + tree), check=True,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        dts = subprocess.run(["dtc", "-q", "-I", "dtb", "-O", "dts",
-                              path + "b"], check=True, text=True,
+        dts = subprocess.run(["dtc", "-q", "-I", "dtb", "-O", "dts", tree],
+                             check=True, text=True,
                              stdout=subprocess.PIPE).stdout
         for name in ("scmi/scmi.dts", "scmi.dtsi"):
             with open(os.path.join(HERE, name), encoding="utf-8") as ours:
                 dts += ours.read()
-        out = os.path.join(self.folder, "scmi.dtb")
-        subprocess.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", out],
-                       input=dts, check=True, text=True)
-        return out
+        dts += ("/ { firmware { scmi { arm,max-rx-timeout-ms = "
+                f"<{self.case.timeout_ms}>; }}; }}; }};")
+        subprocess.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o",
+                        self.path("scmi.dtb")], input=dts, check=True,
+                       text=True)
 
     def pack(self):
         """The guest's initramfs: busybox, our init, the modules."""
@@ -292,57 +449,120 @@ class Run:
         lines += [f"slink /bin/{name} busybox 0777 0 0" for name in COMMANDS]
         lines += [f"file /modules/{os.path.basename(path)} {path} 0644 0 0"
                   for path in args.module]
-        with tempfile.NamedTemporaryFile("w", suffix=".list") as listing:
+        with open(self.path("rootfs.list"), "w", encoding="utf-8") as listing:
             listing.write("\n".join(lines) + "\n")
-            listing.flush()
-            with open(os.path.join(self.folder, "rootfs.cpio"), "wb") as cpio:
-                subprocess.run([args.gen_init_cpio, listing.name],
-                               stdout=cpio, check=True)
+        with open(self.path("rootfs.cpio"), "wb") as cpio:
+            subprocess.run([args.gen_init_cpio, self.path("rootfs.list")],
+                           stdout=cpio, check=True)
+
+    def prepare(self):
+        """Make what the guest needs."""
+        os.makedirs(self.folder, exist_ok=True)
+        for name in ("console.log", "backend.log", "verdict", "state"):
+            if os.path.exists(self.path(name)):
+                os.unlink(self.path(name))
+        with open(self.path("swap.img"), "wb") as swap:
+            swap.truncate(SWAP_SIZE)
+        self.pack()
+        self.make_dtb()
+
+    def boot(self):
+        """Boot the guest, again if it wants so, and follow it to its end."""
+        for _ in range(1 + self.cycles * (self.case.sleep == "shutdown")):
+            guest = Guest(self.qemu(), self.path("console.log"))
+            try:
+                if self.follow(guest):
+                    return
+            finally:
+                guest.stop()
+            # The machine was off, and so was what is behind the back-end.
+            self.booted = True
+            self.backend.kill()
+            self.backend.start()
+        self.expect(False, f"the guest ended early, after {self.done} cycles")
 
     def run(self):
         """Do it all; return whether nothing is wrong."""
-        self.pack()
-        dtb = self.make_dtb()
-        self.backend = Backend(self.args.backend, self.folder,
-                               self.args.backend_option)
-        guest = None
-        try:
-            guest = Guest(self.qemu(dtb),
-                          os.path.join(self.folder, "console.log"))
-            self.follow(guest)
-        finally:
-            for process in (guest and guest.process, self.backend.process):
-                if process:
-                    process.kill()
-                    process.wait()
+        self.prepare()
+        options = list(self.case.options)
+        if self.case.asleep in ("kill", "restart"):
+            options += ["--state", self.path("state")]
+        # The path of a socket must be short.
+        with tempfile.TemporaryDirectory(prefix="scmi-") as sockets:
+            self.backend = Backend(self.args.backend, sockets,
+                                   self.path("backend.log"), options)
+            try:
+                self.boot()
+            except TimeoutError:
+                self.expect(False, f"the guest hung after cycle {self.done}")
+            except OSError as err:
+                self.expect(False, str(err))
+            finally:
+                self.backend.kill()
+                os.unlink(self.path("swap.img"))
         self.judge()
-        self.report()
+        with open(self.path("report.txt"), "w", encoding="utf-8") as report:
+            report.write(self.report())
+        with open(self.path("verdict"), "w", encoding="utf-8") as verdict:
+            verdict.write("not ok\n" if self.faults else "ok\n")
         return not self.faults
 
 
-def main():
-    """Read the arguments and run."""
+def run(run_of_case):
+    """Run it and say how it was."""
+    good = run_of_case.run()
+    print(f"{run_of_case.name}: {'pass' if good else 'FAIL'}, "
+          f"{run_of_case.done} cycles", flush=True)
+    return good
+
+
+def parse_args():
+    """Return the checked command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     for name in ("kernel", "gen-init-cpio", "busybox", "backend", "out"):
-        parser.add_argument("--" + name, required=True, metavar="PATH")
+        parser.add_argument("--" + name, metavar="PATH")
+    parser.add_argument("--list", action="store_true", help="the cases")
+    parser.add_argument("--cases", default="cycles", metavar="A,B,...")
     parser.add_argument("--module", action="append", default=[],
                         metavar="KO", help="kernel module for the guest")
-    parser.add_argument("--cycles", type=int, default=20)
-    parser.add_argument("--sleep", default="rtc", metavar="HOW",
-                        help="rtc (real s2idle) or a level of pm_test")
-    parser.add_argument("--device", default="vhost-user-scmi",
-                        help="or vhost-user-scmi-pci")
+    parser.add_argument("--cycles", type=int, help="default: the case's own")
+    parser.add_argument("--many", action="store_true",
+                        help="the cycles of a long run")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N",
+                        help="guests at the same time")
     parser.add_argument("--smp", type=int, default=2)
+    parser.add_argument("--memory", default="512", metavar="MIB")
     parser.add_argument("--append", default="", metavar="TEXT",
                         help="more of the kernel command line")
-    parser.add_argument("--ctl", action="append", default=[], metavar="LINE",
-                        help="a command for the back-end before the cycles")
-    parser.add_argument("--backend-option", action="append", default=[])
     parser.add_argument("--timeout", type=int, default=120, metavar="S",
                         help="silence of the guest that counts as a hang")
     args = parser.parse_args()
+    if args.list:
+        for name, case in CASES.items():
+            print(f"{name:16}{case.what}")
+        sys.exit(0)
+    for name in ("kernel", "gen_init_cpio", "busybox", "backend", "out"):
+        if not getattr(args, name):
+            parser.error(f"--{name.replace('_', '-')} is needed")
+    args.cases = args.cases.split(",")
+    for name in args.cases:
+        if name not in CASES:
+            parser.error(f"no case \"{name}\"; see --list")
+    return args
+
+
+def main():
+    """Run the cases that the command line names."""
+    args = parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.makedirs(args.out, exist_ok=True)
-    sys.exit(not Run(args, os.path.abspath(args.out)).run())
+    runs = [Run(args, name) for name in args.cases]
+    try:
+        with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+            results = list(pool.map(run, runs))
+    except subprocess.SubprocessError as err:
+        sys.exit(f"error: {err}")
+    sys.exit(not all(results))
 
 
 if __name__ == "__main__":

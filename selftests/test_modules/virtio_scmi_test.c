@@ -3,11 +3,19 @@
  * A consumer of a clock, a regulator and a power domain that SCMI over virtio
  * provides: it gates them in suspend_noirq() and needs them in resume_noirq().
  *
- * Its device tree node is compatible with "virtio-scmi-test" and has one each of
- * clocks, power-domains and vdd-supply. The power domain is switched by genpd, in
- * the noirq phase as well. With thread=1 a thread sets the rate of the clock of
- * the node's second clock all the time, also while the system sleeps. With wake=N
- * the alarm of rtc0 ends a sleep after N seconds.
+ * Its device tree node is compatible with "virtio-scmi-test" and has two clocks
+ * ("bus", "other"), vdd-supply, io-supply, and one of power-domains. The power
+ * domain is switched by genpd, in the noirq phase as well. wake=N: the alarm of
+ * rtc0 ends a sleep after N seconds.
+ *
+ * What else can happen in a sleep cycle, where PHASE is one of those of the
+ * results:
+ *
+ *   thread=1          a thread sets the rate of the second clock all the time
+ *   read_in=PHASE     a thread asks for the voltage of the io supply
+ *   wakeup_in=PHASE   a wakeup event
+ *   fail_restore=1    the SCMI device cannot be negotiated with when the system
+ *                     resumes; in every second cycle, from the first one on
  *
  * clk_set_rate() returns 0 even if no one has answered, so ask for the rate as
  * well. What is true is only known to the platform: a test has to look there.
@@ -19,7 +27,8 @@
  *
  * with the SCMI requests made, those of them that waited for the answer by
  * polling, operations that failed, and the longest operation; then the rate asked
- * for last, the events that the platform sent about clocks, and what the thread did.
+ * for last, the events that the platform sent about clocks, and what the threads
+ * did.
  */
 
 #include <linux/clk.h>
@@ -33,7 +42,12 @@
 #include <linux/rtc.h>
 #include <linux/scmi_protocol.h>
 #include <linux/seq_file.h>
+#include <linux/string.h>
+#include <linux/suspend.h>
 #include <linux/tracepoint.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
 
 #define VST_RATE(n)	((100 + 4 * ((n) % 8)) * 1000000UL)
 #define VST_RATE_2(n)	((10 + (n) % 8) * 1000000UL)
@@ -45,6 +59,18 @@ MODULE_PARM_DESC(thread, "Set the rate of a second clock all the time");
 static unsigned int wake;
 module_param(wake, uint, 0444);
 MODULE_PARM_DESC(wake, "Seconds after which a sleep ends");
+
+static char *read_in;
+module_param(read_in, charp, 0444);
+MODULE_PARM_DESC(read_in, "Phase in which a thread asks for a voltage");
+
+static char *wakeup_in;
+module_param(wakeup_in, charp, 0444);
+MODULE_PARM_DESC(wakeup_in, "Phase in which there is a wakeup event");
+
+static bool fail_restore;
+module_param(fail_restore, bool, 0444);
+MODULE_PARM_DESC(fail_restore, "The SCMI device fails in every second resume");
 
 enum vst_phase {
 	VST_RUNNING,
@@ -74,10 +100,10 @@ struct vst {
 	struct clk *clk;
 	struct clk *clk_2;
 	struct regulator *vdd;
+	struct regulator *io;
 	bool clk_on;
 	bool vdd_on;
 	unsigned int changes;
-	struct task_struct *task;
 };
 
 static struct dentry *vst_debugfs;
@@ -90,9 +116,24 @@ static enum vst_phase vst_phase;
 static unsigned int vst_thread_changes;
 static s64 vst_thread_max_us;
 
+static struct task_struct *vst_reader;
+static DECLARE_COMPLETION(vst_read_start);
+static DECLARE_COMPLETION(vst_read_sent);
+static struct vst_stats vst_reads;
+
+static unsigned int vst_cycles;
+static struct virtio_device *vst_vdev;
+static const struct virtio_config_ops *vst_config;
+static struct virtio_config_ops vst_failing_config;
+
 static void vst_count_request(void *data, int transfer_id, u8 msg_id,
 			      u8 protocol_id, u16 seq, u32 timeout, bool poll)
 {
+	if (current == READ_ONCE(vst_reader)) {
+		vst_reads.requests++;
+		vst_reads.polled += poll;
+		complete(&vst_read_sent);
+	}
 	if (current != READ_ONCE(vst_current))
 		return;
 
@@ -175,10 +216,32 @@ static void vst_do(struct vst *vst, enum vst_phase phase, const char *what,
 	}
 }
 
+static bool vst_is(enum vst_phase phase, const char *name)
+{
+	return name && !strcmp(name, vst_phase_name[phase]);
+}
+
+/* What else happens in this phase, when the consumer has done its part. */
+static int vst_end_phase(enum vst_phase phase)
+{
+	if (vst_is(phase, wakeup_in))
+		pm_system_wakeup();
+
+	/* It need not be answered. */
+	if (vst_is(phase, read_in)) {
+		reinit_completion(&vst_read_sent);
+		complete(&vst_read_start);
+		if (!wait_for_completion_timeout(&vst_read_sent, HZ))
+			return -EIO;
+	}
+
+	return 0;
+}
+
 static int vst_use(struct device *dev, enum vst_phase phase)
 {
 	vst_do(dev_get_drvdata(dev), phase, "set rate", vst_set_rate);
-	return 0;
+	return vst_end_phase(phase);
 }
 
 static int vst_set_alarm(void)
@@ -201,8 +264,16 @@ static int vst_set_alarm(void)
 	return ret;
 }
 
+static int vst_no_features(struct virtio_device *vdev)
+{
+	return -ENXIO;
+}
+
 static int vst_suspend(struct device *dev)
 {
+	if (vst_vdev && vst_cycles++ % 2 == 0)
+		vst_vdev->config = &vst_failing_config;
+
 	return vst_use(dev, VST_SUSPEND);
 }
 
@@ -219,7 +290,7 @@ static int vst_suspend_noirq(struct device *dev)
 	vst_do(vst, VST_SUSPEND_NOIRQ, "disable supply", vst_disable_vdd);
 
 	/* Timeouts may have taken long until here. */
-	return wake ? vst_set_alarm() : 0;
+	return vst_end_phase(VST_SUSPEND_NOIRQ) ?: wake ? vst_set_alarm() : 0;
 }
 
 static int vst_resume_noirq(struct device *dev)
@@ -238,6 +309,9 @@ static int vst_resume_early(struct device *dev)
 
 static int vst_resume(struct device *dev)
 {
+	if (vst_vdev)
+		vst_vdev->config = vst_config;
+
 	return vst_use(dev, VST_RESUME);
 }
 
@@ -263,9 +337,39 @@ static int vst_thread(void *data)
 	return 0;
 }
 
+static int vst_read(void *data)
+{
+	struct vst *vst = data;
+
+	while (!wait_for_completion_interruptible(&vst_read_start) &&
+	       !kthread_should_stop()) {
+		ktime_t start = ktime_get();
+
+		if (regulator_get_voltage(vst->io) < 0)
+			vst_reads.errors++;
+		vst_reads.max_us = max(vst_reads.max_us,
+				       ktime_us_delta(ktime_get(), start));
+	}
+
+	return 0;
+}
+
 static void vst_stop_thread(void *data)
 {
+	complete_all(&vst_read_start);
 	kthread_stop(data);
+}
+
+static struct task_struct *vst_start_thread(struct vst *vst, const char *name,
+					    int (*fn)(void *data))
+{
+	struct task_struct *task = kthread_run(fn, vst, "%s", name);
+	int ret = PTR_ERR_OR_ZERO(task);
+
+	if (!ret)
+		ret = devm_add_action_or_reset(vst->dev, vst_stop_thread, task);
+
+	return ret ? ERR_PTR(ret) : task;
 }
 
 static void vst_off(void *data)
@@ -294,20 +398,26 @@ static int vst_probe(struct platform_device *pdev)
 	vst->vdd = devm_regulator_get(dev, "vdd");
 	if (IS_ERR(vst->vdd))
 		return dev_err_probe(dev, PTR_ERR(vst->vdd), "no supply\n");
+	vst->io = devm_regulator_get(dev, "io");
+	if (IS_ERR(vst->io))
+		return dev_err_probe(dev, PTR_ERR(vst->io), "no supply\n");
 	platform_set_drvdata(pdev, vst);
 
 	vst_do(vst, VST_RUNNING, "enable supply", vst_enable_vdd);
 	vst_do(vst, VST_RUNNING, "enable clock", vst_enable_clk);
 	vst_do(vst, VST_RUNNING, "set rate", vst_set_rate);
 	ret = devm_add_action_or_reset(dev, vst_off, vst);
-	if (ret || !thread)
+	if (ret)
 		return ret;
 
-	vst->task = kthread_run(vst_thread, vst, "virtio_scmi_test");
-	if (IS_ERR(vst->task))
-		return PTR_ERR(vst->task);
+	if (thread)
+		ret = PTR_ERR_OR_ZERO(vst_start_thread(vst, "vst_rate", vst_thread));
+	if (!ret && read_in) {
+		vst_reader = vst_start_thread(vst, "vst_read", vst_read);
+		ret = PTR_ERR_OR_ZERO(vst_reader);
+	}
 
-	return devm_add_action_or_reset(dev, vst_stop_thread, vst->task);
+	return ret;
 }
 
 static const struct of_device_id vst_of_match[] = {
@@ -362,12 +472,63 @@ static int vst_results_show(struct seq_file *s, void *data)
 			   vst_phase_name[i], vst_stats[i].requests,
 			   vst_stats[i].polled, vst_stats[i].errors,
 			   vst_stats[i].max_us);
+	seq_printf(s, "reads requests %u polled %u errors %u max_us %lld\n",
+		   vst_reads.requests, vst_reads.polled, vst_reads.errors,
+		   vst_reads.max_us);
 	seq_printf(s, "rate %lu\nevents %d\nthread changes %u max_us %lld\n",
 		   vst_rate, atomic_read(&vst_events), vst_thread_changes,
 		   vst_thread_max_us);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(vst_results);
+
+static const struct virtio_device_id vst_no_ids[] = { { 0 } };
+
+static int vst_no_probe(struct virtio_device *vdev)
+{
+	return -ENODEV;
+}
+
+/* Registered for a moment, to get hold of the bus. */
+static struct virtio_driver vst_virtio_driver = {
+	.driver.name = "virtio_scmi_test",
+	.id_table = vst_no_ids,
+	.probe = vst_no_probe,
+};
+
+static int vst_is_scmi(struct device *dev, const void *data)
+{
+	return dev_to_virtio(dev)->id.device == VIRTIO_ID_SCMI;
+}
+
+static int vst_find_device(void)
+{
+	struct device *dev;
+	int ret;
+
+	ret = register_virtio_driver(&vst_virtio_driver);
+	if (ret)
+		return ret;
+
+	dev = bus_find_device(vst_virtio_driver.driver.bus, NULL, NULL,
+			      vst_is_scmi);
+	unregister_virtio_driver(&vst_virtio_driver);
+	if (!dev)
+		return -ENODEV;
+
+	vst_vdev = dev_to_virtio(dev);
+	vst_config = vst_vdev->config;
+	vst_failing_config = *vst_config;
+	vst_failing_config.finalize_features = vst_no_features;
+
+	return 0;
+}
+
+static void vst_put_device(void)
+{
+	if (vst_vdev)
+		put_device(&vst_vdev->dev);
+}
 
 static void vst_find_tracepoint(struct tracepoint *tp, void *data)
 {
@@ -389,9 +550,14 @@ static int __init vst_init(void)
 	if (ret)
 		return ret;
 
-	ret = scmi_register(&vst_scmi_driver);
+	if (fail_restore)
+		ret = vst_find_device();
 	if (ret)
 		goto err_tracepoint;
+
+	ret = scmi_register(&vst_scmi_driver);
+	if (ret)
+		goto err_device;
 
 	ret = platform_driver_register(&vst_driver);
 	if (ret)
@@ -405,6 +571,8 @@ static int __init vst_init(void)
 
 err_scmi:
 	scmi_unregister(&vst_scmi_driver);
+err_device:
+	vst_put_device();
 err_tracepoint:
 	tracepoint_probe_unregister(vst_tracepoint, vst_count_request, NULL);
 	return ret;
@@ -416,6 +584,7 @@ static void __exit vst_exit(void)
 	debugfs_remove(vst_debugfs);
 	platform_driver_unregister(&vst_driver);
 	scmi_unregister(&vst_scmi_driver);
+	vst_put_device();
 	tracepoint_probe_unregister(vst_tracepoint, vst_count_request, NULL);
 	tracepoint_synchronize_unregister();
 }

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What happens to a guest whose clocks are behind SCMI, and how it has to end.
+
+The table at the end has the cases. In every one of them, whatever is not said to
+be otherwise is expected: each request of the consumer is answered, by polling in
+the noirq phase; the platform's state is right after each cycle and all off in
+each real sleep; each notification arrives; no message is left in flight; the
+kernel log has no complaint; and no cycle takes longer than `limit` seconds.
+"""
+
+import dataclasses
+
+REAL = "rtc"   # a real s2idle sleep, ended by the alarm
+# What a thread that does not care about system sleep is told in between.
+CLOSED = r"failed to add to TX virtqueue \(-108\)"
+TIMED_OUT = r"timed out in resp"
+# What consumers say of an operation that failed, and their frameworks of it.
+FAILED = r"virtio_scmi_test \S+: \w+: .* after \d+ us|vst_\w+ returns|" \
+    r"scmi_\w+ .*(fail|error)|failed to (en|dis)able|Failed to .*power|" \
+    r"genpd_\w+\S* (failed|returns)"
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One case; every field says in which way it is not the plain one."""
+    what: str           # happens, for the report
+    cycles: int = 3
+    many: int = 0       # cycles of a long run, if not as many
+    sleep: str = REAL   # or a level of pm_test, or test_resume or shutdown
+    module: str = ""    # parameters of the consumer
+    device: str = "vhost-user-scmi"
+    options: tuple = ()  # of the back-end
+    ctl: tuple = ()     # commands to it, before the first cycle
+    each: tuple = ()    # and before each one
+    asleep: str = ""    # done to it in each faulty cycle, when all is off
+    awake: str = ""     # and when the guest has resumed
+    faulty: int = 0     # one of so many cycles is faulty, from the first on
+    errors: tuple = ()  # phases in which the consumer has errors when it is
+    reads: str = ""     # how the message of the second thread waits in vain
+    aborts: bool = False    # the transition is aborted: counted as failed
+    noirq: bool = True  # works in the noirq phase
+    off: bool = True    # all is off on the platform while it sleeps
+    notified: bool = True   # each notification arrives
+    reload: bool = False    # the transport's module, after each cycle
+    log: str = ""       # lines that are in the kernel log, a pattern
+    timeout_ms: int = 1000  # of a message
+    limit: float = 12   # seconds
+
+
+CASES = {
+    "cycles": Case(
+        "real s2idle cycles", cycles=20, many=200),
+    "busy": Case(
+        "replies after 3 ms, a notification every 3 ms, and a thread that sets "
+        "rates all the time", cycles=20, many=1000, sleep="platform",
+        module="thread=1", ctl=("delay 3", "tick 3 clock 1"), off=False,
+        log=CLOSED),
+    "masked": Case(
+        "five notifications in each noirq phase", cycles=5, many=1000,
+        asleep="notify", faulty=1),
+    "stuck": Case(
+        "a message that is never answered, sent before interrupts are off",
+        many=1000, sleep="platform", module="read_in=suspend",
+        each=("fault hold 1 0x17:8",), reads="interrupt", off=False,
+        timeout_ms=30000, log="messages still in flight"),
+    "stuck-polled": Case(
+        "a message that is never answered, sent with interrupts off",
+        many=100, sleep="platform", module="read_in=suspend_noirq",
+        each=("fault hold 1 0x17:8",), reads="polled", off=False,
+        timeout_ms=30000, log="messages still in flight"),
+    "abort-devices": Case(
+        "pm_test=devices: the device goes down to freeze and comes back",
+        cycles=10, many=1000, sleep="devices", off=False),
+    "abort-late": Case(
+        "a wakeup event in suspend_late ends the suspend", cycles=10, many=1000,
+        module="wakeup_in=suspend_late", aborts=True, off=False),
+    "abort-noirq": Case(
+        "a wakeup event in suspend_noirq", cycles=10, many=1000,
+        module="wakeup_in=suspend_noirq", off=False),
+    "async": Case(
+        "asynchronous commands: refused at once from freeze to restore",
+        options=("--async",), faulty=1, log="asynchronous command during|"
+        + FAILED, errors=("suspend_late", "resume_noirq", "resume_early")),
+    "silent": Case(
+        "the platform answers nothing from the sleep until it is awake again; "
+        "every second cycle", cycles=4, many=20, asleep="fault hold 100000",
+        awake="fault none", faulty=2, log=TIMED_OUT + "|not expected|" + FAILED
+        + "|messages still in flight",
+        errors=("resume_noirq", "resume_early", "resume"), limit=60),
+    "failed-restore": Case(
+        "the device cannot be negotiated with on resume; every second cycle",
+        cycles=4, many=20, module="fail_restore=1", faulty=2,
+        errors=("resume_noirq", "resume_early", "resume"),
+        log=CLOSED + "|" + FAILED + r"|virtio\d+: |PM: .* error -"),
+    "killed": Case(
+        "the back-end is killed and started again in each sleep", cycles=4,
+        many=20, asleep="restart", faulty=1, notified=False),
+    "gone": Case(
+        "the back-end is killed in the sleep, and there again when the guest is "
+        "awake; every second cycle", cycles=4, many=20, asleep="kill",
+        awake="start", faulty=2, notified=False, limit=60,
+        errors=("resume_noirq", "resume_early", "resume"),
+        log=TIMED_OUT + "|not expected|" + FAILED + "|messages still in flight"),
+    "test_resume": Case(
+        "hibernation, with the image loaded at once", sleep="test_resume",
+        off=False, limit=60),
+    "hibernate": Case(
+        "hibernation, power off, a new QEMU and a new back-end",
+        cycles=1, many=3, sleep="shutdown", off=False, notified=False,
+        limit=90),
+    "reload": Case(
+        "the transport's module is unloaded and loaded between cycles",
+        reload=True, many=20),
+    "pci": Case(
+        "on virtio-pci, which has no noirq phase: works after the resume",
+        device="vhost-user-scmi-pci", noirq=False, faulty=1,
+        errors=("suspend_late", "resume_noirq", "resume_early"),
+        log=CLOSED + "|" + FAILED, off=False),
+}
