@@ -115,6 +115,6 @@ clean: ## remove what was built; keep the downloads
 distclean: ## remove the whole cache
 	$(RUN) $@
 
-#= SERIES=scmi: kunit, bisect, prefix-check, patch-check, send-dry-run of the SCMI series.
+#= SERIES=scmi: kunit, mutants, bisect, prefix-check, patch-check, send-dry-run of the SCMI series.
 #= Variables: KERNEL_SRC= an own v7.3 tree, QEMU= an own qemu-system-aarch64, JOBS=n,
 #= MODE=icount or smp, DEVICES=1 or 31, VIRTIO_NOIRQ_CACHE= the cache folder (default ~/.cache/virtio-noirq).

@@ -40,7 +40,7 @@ BAD_LOG = re.compile(r"timed out|WARNING|BUG:|KASAN|refcount_t|possible "
                      r"virtio_scmi_test \S+: .* after \d+ us")
 # v7.3's own, see virtio_noirq_log_allowed of the selftests
 KNOWN_LOG = re.compile(r"pl061: Unbalanced pm_runtime_enable!")
-READ_LIMIT_US = 5_000_000   # a message in flight is waited for for 2 s
+READ_LIMIT_US = 10_000_000  # a message in flight is waited for for 2 s
 BACKEND_STARTS = 5          # seconds
 SWAP_PLACE = 0              # the virtio-mmio bus of the swap disk
 SWAP_SIZE = 1 << 30         # bytes, of a sparse file
@@ -433,7 +433,8 @@ class Run:
             with open(os.path.join(HERE, name), encoding="utf-8") as ours:
                 dts += ours.read()
         dts += ("/ { firmware { scmi { arm,max-rx-timeout-ms = "
-                f"<{self.case.timeout_ms}>; }}; }}; }};")
+                f"<{self.args.message_timeout or self.case.timeout_ms}>; "
+                "}; }; };")
         subprocess.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o",
                         self.path("scmi.dtb")], input=dts, check=True,
                        text=True)
@@ -530,6 +531,8 @@ def parse_args():
                         help="the cycles of a long run")
     parser.add_argument("--jobs", type=int, default=1, metavar="N",
                         help="guests at the same time")
+    parser.add_argument("--message-timeout", type=int, metavar="MS",
+                        help="of the guest, instead of the case's")
     parser.add_argument("--smp", type=int, default=2)
     parser.add_argument("--memory", default="512", metavar="MIB")
     parser.add_argument("--append", default="", metavar="TEXT",

@@ -390,6 +390,7 @@ def run_all(kernel, results):
 def parse_args():
     """Return the arguments."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", default="mutants.d", help="where they are, beside this file")
     parser.add_argument("--only", default="*", help="a glob of names of mutants")
     parser.add_argument("--list", action="store_true", help="print the mutants")
     parser.add_argument("--pending", action="store_true", help="print those that have to be run")
@@ -406,7 +407,7 @@ def parse_args():
 def main():
     """Do what the arguments say."""
     args = parse_args()
-    mutants = [mutant for mutant in read_mutants(pathlib.Path(__file__).with_name("mutants.d"))
+    mutants = [mutant for mutant in read_mutants(pathlib.Path(__file__).parent / args.folder)
                if fnmatch.fnmatch(mutant.name, args.only)]
     if not mutants:
         raise Bad(f"no mutant is called '{args.only}'; see scripts/mutants --list")
