@@ -95,6 +95,14 @@ coverage: ## print which lines and branches that the series adds the tests have 
 scmi: ## clocks, regulators and power domains over virtio in the noirq phase (CASES= CYCLES=)
 	$(RUN) $@
 
+.PHONY: bench
+bench: ## measure what the noirq phase buys and costs, and compare (STORE=1: keep the figures in the repo)
+	$(RUN) $@
+
+.PHONY: timeline
+timeline: ## render one sleep cycle with sleepgraph.py, with the series and without
+	$(RUN) $@
+
 .PHONY: report
 report: ## print the report of the last demo again
 	$(RUN) $@

@@ -11,6 +11,7 @@ HIBERNATED = "# hibernates to disk"  # and wants to be booted again
 KTAP_LINE = re.compile(
     r"^(?P<not>not )?ok \d+ (?P<name>\S+)(?P<skip> # SKIP ?(?P<why>.*))?")
 FIGURE_LINE = re.compile(r"^# figure (.*)")
+BENCH_LINE = re.compile(r"^# bench (.*)")
 CYCLE_LINE = re.compile(r"^# cycle (\d+) of (\d+)")
 PLAN_LINE = re.compile(r"^1\.\.(\d+)$")
 PROGRAM_LINE = re.compile(r"^# program (\S+)( ended, status (\d+))?$")
@@ -41,6 +42,7 @@ class Log:
     """What the guest's console says."""
     programs: list = dataclasses.field(default_factory=list)
     figures: dict = dataclasses.field(default_factory=dict)
+    bench: list = dataclasses.field(default_factory=list)
     complaint: str = ""  # the first check that failed, or kernel message
     cycle: tuple = ()  # (done, of all) in the test that runs
     status: int = None  # of the guest as a whole, once it is done
@@ -66,6 +68,8 @@ class Log:
         elif match := FIGURE_LINE.match(line):
             figure = parse_figure(match[1])
             self.figures[figure.get("path")] = figure
+        elif match := BENCH_LINE.match(line):
+            self.bench.append(parse_figure(match[1]))
         elif match := CYCLE_LINE.match(line):
             self.cycle = int(match[1]), int(match[2])
         elif match := PLAN_LINE.match(line):

@@ -104,6 +104,8 @@ class Kernel:
 class Guest:
     """One cell of the matrix, on one kernel."""
 
+    machine_type = "virt"
+
     def __init__(self, cell, kernel, args):
         self.cell = cell
         self.kernel = kernel
@@ -213,7 +215,7 @@ class Guest:
             *self.environment(), args.append]
         tree = self.path("machine.dtb")
         return [
-            QEMU, "-machine", "virt", *self.machine(),
+            QEMU, "-machine", self.machine_type, *self.machine(),
             *(["-dtb", tree] if os.path.exists(tree) else []),
             "-kernel", self.kernel.image, "-initrd", args.rootfs,
             "-append", " ".join(append).strip()]
@@ -350,7 +352,8 @@ class Guest:
             "reason": reason, "cycles": self.cycles,
             "mode": self.cell.mode, "wall_s": round(wall, 1),
             "kernel": self.kernel.image, "qemu": self.args.qemu_version,
-            "figures": log.figures, "tests": log.tests, "key": self.key(),
+            "figures": log.figures, "bench": log.bench,
+            "tests": log.tests, "key": self.key(),
         }
         self.write("result.json", json.dumps(self.result, indent=2) + "\n")
         if os.path.exists(self.path("swap.img")):

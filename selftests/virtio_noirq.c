@@ -82,7 +82,7 @@ static void path_beside(const char *name, char *path, size_t size)
 	snprintf(path, size, "%s/%s", dirname(self), name);
 }
 
-static int load_module(const char *name, const char *params)
+int load_module(const char *name, const char *params)
 {
 	char file[64], path[PATH_MAX];
 	int fd, err;
@@ -152,6 +152,12 @@ void unload_test_modules(void)
 	unload_module("virtio_noirq_window");
 	unload_module(PEERS);
 	unload_module(MODULE);
+}
+
+void unload_bench(void)
+{
+	unload_module(NOIRQ_BENCH);
+	unload_module(BENCH);
 }
 
 int load_peers(const struct test_env *env, const char *params)

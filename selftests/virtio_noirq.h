@@ -19,6 +19,8 @@
 #define CONSUMER	"virtio_noirq_consumer"
 #define SUPPLIER	"virtio_noirq_supplier"
 #define EXAMPLE		"virtio_noirq_example"
+#define BENCH		"virtio_bench"
+#define NOIRQ_BENCH	"virtio_noirq_bench"
 #define NOIRQ_DRIVER	"virtio_noirq_test"
 #define NORMAL_DRIVER	"virtio_normal_test"
 
@@ -64,8 +66,11 @@ unsigned long env_number(const char *name, unsigned long otherwise);
 
 /* Returns what this machine lacks to run the tests, or NULL. */
 const char *open_machine(struct test_env *env);
+/* A module that is installed beside the program. */
+int load_module(const char *name, const char *params);
 const char *load_test_module(void);
 void unload_test_modules(void);
+void unload_bench(void);
 
 /* Gives the first device a consumer and a supplier. */
 int load_peers(const struct test_env *env, const char *params);

@@ -24,8 +24,8 @@
 #include <linux/slab.h>
 #include <linux/stacktrace.h>
 #include <linux/string.h>
-#include <linux/tracepoint.h>
 
+#include "virtio_noirq_probes.h"
 #include "virtio_noirq_provider.h"
 
 #define VNW_DEPTH	64
@@ -129,53 +129,12 @@ static void vnw_irq_handler_entry(void *data, int irq, struct irqaction *action)
 	pr_warn("interrupt %d of %s\n", irq, action->name);
 }
 
-/* Found by name, as they are not exported to modules. */
-static struct vnw_probe {
-	const char *name;
-	void *probe;
-	struct tracepoint *tracepoint;
-} vnw_probes[] = {
+static struct vn_probe vnw_probes[] = {
 	{ "kmalloc", vnw_kmalloc },
 	{ "kmem_cache_alloc", vnw_kmem_cache_alloc },
 	{ "mm_page_alloc", vnw_mm_page_alloc },
 	{ "irq_handler_entry", vnw_irq_handler_entry },
 };
-
-static void vnw_find(struct tracepoint *tracepoint, void *data)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(vnw_probes); i++)
-		if (!strcmp(tracepoint->name, vnw_probes[i].name))
-			vnw_probes[i].tracepoint = tracepoint;
-}
-
-static void vnw_unregister(unsigned int count)
-{
-	while (count--)
-		tracepoint_probe_unregister(vnw_probes[count].tracepoint,
-					    vnw_probes[count].probe, NULL);
-	tracepoint_synchronize_unregister();
-}
-
-static int vnw_register(void)
-{
-	struct vnw_probe *p;
-	unsigned int i;
-	int err;
-
-	for (i = 0; i < ARRAY_SIZE(vnw_probes); i++) {
-		p = &vnw_probes[i];
-		err = p->tracepoint ?
-		      tracepoint_probe_register(p->tracepoint, p->probe, NULL) :
-		      -ENOENT;
-		if (err) {
-			vnw_unregister(i);
-			return err;
-		}
-	}
-	return 0;
-}
 
 static int vnw_get(void *data, u64 *value)
 {
@@ -194,8 +153,7 @@ static int __init vnw_init(void)
 {
 	int err;
 
-	for_each_kernel_tracepoint(vnw_find, NULL);
-	err = vnw_register();
+	err = vn_probes_register(vnw_probes, ARRAY_SIZE(vnw_probes));
 	if (err)
 		return err;
 
@@ -211,7 +169,7 @@ module_init(vnw_init);
 static void __exit vnw_exit(void)
 {
 	debugfs_remove_recursive(vnw_debugfs);
-	vnw_unregister(ARRAY_SIZE(vnw_probes));
+	vn_probes_unregister(vnw_probes, ARRAY_SIZE(vnw_probes));
 }
 module_exit(vnw_exit);
 

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The noirq side of virtio_bench: a driver whose device is ready in the noirq
+ * phase of system sleep, with virtqueues that live through it. Load virtio_bench
+ * with normal=0 before.
+ *
+ * Reading the file rings of its folder in debugfs measures the rings of the
+ * first device, for each doubling of their size. One line each, times in
+ * nanoseconds:
+ *
+ *   num           entries
+ *   reinit_ns     virtqueue_reinit_vring()
+ *   recreate_ns   vring_del_virtqueue() and vring_create_virtqueue()
+ *   clear_bytes   memory that a reset of the ring has to clear
+ *   clear_ns      memset() of so much
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cleanup.h>
+#include <linux/debugfs.h>
+#include <linux/device.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+
+#include "virtio_bench.h"
+
+#define VNRB_MIN_NUM	8
+#define VNRB_MAX_NUM	1024
+#define VNRB_ROUNDS	16	/* the fastest counts: no interrupt in it */
+#define VNRB_REPEAT	64	/* the clock ticks each 16 ns */
+
+static struct virtio_device *vnrb_vdev;
+static struct dentry *vnrb_rings;
+
+static int vnrb_freeze(struct virtio_device *vdev)
+{
+	return 0;
+}
+
+static int vnrb_restore_noirq(struct virtio_device *vdev)
+{
+	virtio_device_ready_noirq(vdev);
+	return vnb_answer(vdev->priv);
+}
+
+static int vnrb_restore(struct virtio_device *vdev)
+{
+	struct vnb *b = vdev->priv;
+
+	virtqueue_enable_cb(b->vqs[0]);
+	return 0;
+}
+
+static int vnrb_probe(struct virtio_device *vdev)
+{
+	int err;
+
+	err = vnb_probe(vdev);
+	if (!err && !vnrb_vdev)
+		vnrb_vdev = vdev;
+	return err;
+}
+
+static struct virtio_driver vnrb_driver = {
+	.driver.name	= KBUILD_MODNAME,
+	.id_table	= vnb_ids,
+	.feature_table	= vnb_features,
+	.probe		= vnrb_probe,
+	.remove		= vnb_remove,
+	.freeze		= vnrb_freeze,
+	.freeze_noirq	= vnrb_freeze,
+	.restore_noirq	= vnrb_restore_noirq,
+	.restore	= vnrb_restore,
+};
+
+static bool vnrb_notify(struct virtqueue *vq)
+{
+	return true;
+}
+
+static void vnrb_callback(struct virtqueue *vq)
+{
+}
+
+/* A ring that the device does not know. */
+static struct virtqueue *vnrb_create(unsigned int num)
+{
+	return vring_create_virtqueue(0, num, PAGE_SIZE, vnrb_vdev, true, false,
+				      false, vnrb_notify, vnrb_callback, "bench");
+}
+
+struct vnrb_clear {
+	void *memory;
+	size_t bytes;
+};
+
+static int vnrb_do_reinit(struct virtqueue **vq, const struct vnrb_clear *clear)
+{
+	return virtqueue_reinit_vring(*vq);
+}
+
+static int vnrb_do_recreate(struct virtqueue **vq,
+			    const struct vnrb_clear *clear)
+{
+	unsigned int num = virtqueue_get_vring_size(*vq);
+
+	vring_del_virtqueue(*vq);
+	*vq = vnrb_create(num);
+	return *vq ? 0 : -ENOMEM;
+}
+
+static int vnrb_do_clear(struct virtqueue **vq, const struct vnrb_clear *clear)
+{
+	memset(clear->memory, 0, clear->bytes);
+	barrier_data(clear->memory);
+	return 0;
+}
+
+typedef int (*vnrb_do_t)(struct virtqueue **vq, const struct vnrb_clear *clear);
+
+static int vnrb_measure(struct seq_file *m, const char *name, vnrb_do_t do_once,
+			struct virtqueue **vq, const struct vnrb_clear *clear)
+{
+	unsigned int round, i;
+	u64 start, ns, best = U64_MAX;
+	int err = 0;
+
+	for (round = 0; round < VNRB_ROUNDS; round++) {
+		start = ktime_get_ns();
+		for (i = 0; i < VNRB_REPEAT && !err; i++)
+			err = do_once(vq, clear);
+		ns = ktime_get_ns() - start;
+		if (err)
+			return err;
+		best = min(best, ns);
+	}
+	seq_printf(m, " %s=%llu", name, best / VNRB_REPEAT);
+	return 0;
+}
+
+/*
+ * Of a split ring: flags, idx and event in both halves. Of a packed ring: all
+ * descriptors, because the device looks at their flags, and both event
+ * structures.
+ */
+static size_t vnrb_clear_bytes(unsigned int num)
+{
+	if (!virtio_has_feature(vnrb_vdev, VIRTIO_F_RING_PACKED))
+		return 6 * sizeof(__virtio16);
+	return num * sizeof(struct vring_packed_desc) +
+	       2 * sizeof(struct vring_packed_desc_event);
+}
+
+static int vnrb_rings_line(struct seq_file *m, unsigned int num)
+{
+	size_t bytes = vnrb_clear_bytes(num);
+	void *memory __free(kfree) = kzalloc(bytes, GFP_KERNEL);
+	struct vnrb_clear clear = { memory, bytes };
+	struct virtqueue *vq;
+	int err;
+
+	if (!memory)
+		return -ENOMEM;
+	vq = vnrb_create(num);
+	if (!vq)
+		return -ENOMEM;
+
+	seq_printf(m, "num=%u", num);
+	err = vnrb_measure(m, "reinit_ns", vnrb_do_reinit, &vq, &clear) ?:
+	      vnrb_measure(m, "recreate_ns", vnrb_do_recreate, &vq, &clear) ?:
+	      vnrb_measure(m, "clear_ns", vnrb_do_clear, &vq, &clear);
+	seq_printf(m, " clear_bytes=%zu\n", bytes);
+	if (vq)
+		vring_del_virtqueue(vq);
+	return err;
+}
+
+static int vnrb_rings_show(struct seq_file *m, void *data)
+{
+	unsigned int num;
+	int err = 0;
+
+	for (num = VNRB_MIN_NUM; num <= VNRB_MAX_NUM && !err; num *= 2)
+		err = vnrb_rings_line(m, num);
+	return err;
+}
+DEFINE_SHOW_ATTRIBUTE(vnrb_rings);
+
+static int __init vnrb_init(void)
+{
+	int err;
+
+	vnrb_driver.feature_table_size = vnb_num_features;
+	err = vnb_start(&vnrb_driver);
+	if (err)
+		return err;
+
+	vnrb_rings = debugfs_create_file("rings", 0400, vnb_debugfs, NULL,
+					 &vnrb_rings_fops);
+	return 0;
+}
+module_init(vnrb_init);
+
+static void __exit vnrb_exit(void)
+{
+	debugfs_remove(vnrb_rings);
+	vnb_stop(&vnrb_driver);
+}
+module_exit(vnrb_exit);
+
+MODULE_DESCRIPTION("Measure virtio devices in the noirq phase of system sleep");
+MODULE_LICENSE("GPL");
