@@ -192,7 +192,8 @@ class Run:
 
     def is_faulty(self, cycle):
         """Whether something is done to the back-end in this cycle."""
-        return self.case.faulty and (cycle - 1) % self.case.faulty == 0
+        return cycle and self.case.faulty and \
+            (cycle - 1) % self.case.faulty == 0
 
     def look(self):
         """Look at the platform while the guest is busy or asleep."""
@@ -201,7 +202,7 @@ class Run:
         clock, _, supply, domain = self.backend.state()
         off = not (clock or supply or domain)
         self.off_seen |= off
-        if off and self.case.asleep and not self.acted and \
+        if self.started and off and self.case.asleep and not self.acted and \
                 self.is_faulty(self.done + 1) and \
                 not self.backend.counter("cmdq_running"):
             self.acted = True
@@ -235,12 +236,16 @@ class Run:
         if not good and what not in self.faults:
             self.faults.append(what)
 
-    def check_errors(self, faulty):
+    def check_errors(self):
         """Errors are where the case says, and nowhere else."""
+        expected = ("reads",)
+        if self.is_faulty(self.done):
+            expected += self.case.errors
+        if self.is_faulty(self.done - 1):
+            expected += self.case.after
         for name, phase in self.phases.items():
             new = phase.errors - self.before.get(name, NOTHING).errors
-            if name != "reads" and new and \
-                    not (faulty and name in self.case.errors):
+            if new and name not in expected:
                 self.bad_errors[name] += new
         self.before = dict(self.phases)
 
@@ -251,13 +256,14 @@ class Run:
         self.longest = max(self.longest, time.monotonic() - self.started)
         self.off_cycles += self.off_seen
         self.off_seen = self.acted = False
-        self.check_errors(faulty)
+        self.check_errors()
         if faulty and self.case.awake:
             self.act(self.case.awake)
             return
         state = self.backend.state()
         self.platform = self.backend.ask("state")
-        wanted = (1, int(self.values["rate"]), 1, 1)
+        wanted = (1, int(self.values["rate"]), 1,
+                  1 if self.case.domain else state[3])
         if state != wanted and not (faulty and self.case.module and
                                     self.case.errors):
             self.wrong_cycles += 1
@@ -286,6 +292,8 @@ class Run:
                 self.backend.ask(line)
         elif words[0] == "cycle":
             self.check_cycle()
+        elif words[0] == "no":
+            raise OSError(f"the guest has no {words[1]}")
         elif words[0] == "quiet":
             self.backend.ask("tick 0")
         elif words[0] == "end":

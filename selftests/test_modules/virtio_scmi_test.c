@@ -171,9 +171,10 @@ static int vst_disable_clk(struct vst *vst)
 	return 0;
 }
 
+/* It is still on if it could not be disabled. */
 static int vst_enable_vdd(struct vst *vst)
 {
-	int ret = regulator_enable(vst->vdd);
+	int ret = vst->vdd_on ? 0 : regulator_enable(vst->vdd);
 
 	vst->vdd_on = !ret;
 	if (!ret && regulator_is_enabled(vst->vdd) <= 0)
