@@ -202,7 +202,8 @@ class Run:
         clock, _, supply, domain = self.backend.state()
         off = not (clock or supply or domain)
         self.off_seen |= off
-        if self.started and off and self.case.asleep and not self.acted and \
+        if off and self.case.asleep and not self.acted and \
+                self.started and self.done < self.cycles and \
                 self.is_faulty(self.done + 1) and \
                 not self.backend.counter("cmdq_running"):
             self.acted = True
@@ -321,7 +322,7 @@ class Run:
                 self.words(line[2:])
             elif not ended and self.is_bad(line):
                 text = re.sub(r"^\[ *[\d.]+\] ", "", line)
-                text = re.sub(r"\d+ us", "N us", text)
+                text = re.sub(r"\d+ (us|type)", r"N \1", text)
                 self.log_faults[text] += 1
         return ended
 
