@@ -246,7 +246,7 @@ class Run:
             expected += self.case.after
         for name, phase in self.phases.items():
             new = phase.errors - self.before.get(name, NOTHING).errors
-            if new and name not in expected:
+            if new > 0 and name not in expected:
                 self.bad_errors[name] += new
         self.before = dict(self.phases)
 
@@ -422,7 +422,8 @@ class Run:
                   f"scmi_cycles={self.cycles} scmi_sleep={case.sleep} "
                   f'scmi_module="{case.module}" '
                   f"scmi_reload={int(case.reload)} "
-                  f"scmi_resume={int(self.booted)} {self.args.append}")
+                  f"scmi_resume={int(self.booted)} {case.append} "
+                  f"{self.args.append}")
         return self.machine() + [
             "-rtc", "base=2026-01-01", "-dtb", self.path("scmi.dtb"),
             *swap, "-chardev", f"socket,id=c0,path={self.backend.socket}"
