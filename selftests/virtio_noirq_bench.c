@@ -196,7 +196,7 @@ static bool measure_timeline(void)
 	bool good;
 
 	mount("tracefs", TRACEFS, "tracefs", 0, NULL);
-	good = !load_bench(path, "sibling_us=10000") &&
+	good = !load_bench(path, "") &&
 	       !write_file(TRACEFS "trace", "") &&
 	       !write_file(TRACEFS "buffer_size_kb", "4096") &&
 	       !set_trace_events("1") && sleep_once() && !set_trace_events("0") &&
