@@ -158,16 +158,16 @@ static bool vnb_get_id(struct vnb *b)
 	struct virtqueue *vq = b->vqs[0];
 	unsigned int len;
 	void *got;
+	int err;
 
 	virtqueue_disable_cb(vq);
 	if (vnb_submit(b))
 		return false;
 	virtqueue_kick(vq);
-	if (poll_timeout_us(got = virtqueue_get_buf(vq, &len), got, 0,
-			    VNB_TIMEOUT_US, false))
-		return false;
+	err = poll_timeout_us(got = virtqueue_get_buf(vq, &len), got, 0,
+			      VNB_TIMEOUT_US, false);
 
-	return b->req->status == VIRTIO_BLK_S_OK &&
+	return !err && b->req->status == VIRTIO_BLK_S_OK &&
 	       !strcmp(b->req->id, VNB_SERIAL);
 }
 

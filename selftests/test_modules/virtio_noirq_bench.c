@@ -17,12 +17,11 @@
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/cleanup.h>
 #include <linux/debugfs.h>
 #include <linux/device.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
-#include <linux/slab.h>
+#include <linux/sizes.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -36,6 +35,11 @@
 
 static struct virtio_device *vnrb_vdev;
 static struct dentry *vnrb_rings;
+
+/* Of the size of the largest ring. */
+static u8 vnrb_memory[VNRB_MAX_NUM * sizeof(struct vring_packed_desc) +
+		      2 * sizeof(struct vring_packed_desc_event)] __aligned(SZ_4K);
+static size_t vnrb_bytes;
 
 static int vnrb_freeze(struct virtio_device *vdev)
 {
@@ -94,18 +98,12 @@ static struct virtqueue *vnrb_create(unsigned int num)
 				      false, vnrb_notify, vnrb_callback, "bench");
 }
 
-struct vnrb_clear {
-	void *memory;
-	size_t bytes;
-};
-
-static int vnrb_do_reinit(struct virtqueue **vq, const struct vnrb_clear *clear)
+static int vnrb_do_reinit(struct virtqueue **vq)
 {
 	return virtqueue_reinit_vring(*vq);
 }
 
-static int vnrb_do_recreate(struct virtqueue **vq,
-			    const struct vnrb_clear *clear)
+static int vnrb_do_recreate(struct virtqueue **vq)
 {
 	unsigned int num = virtqueue_get_vring_size(*vq);
 
@@ -114,17 +112,16 @@ static int vnrb_do_recreate(struct virtqueue **vq,
 	return *vq ? 0 : -ENOMEM;
 }
 
-static int vnrb_do_clear(struct virtqueue **vq, const struct vnrb_clear *clear)
+static int vnrb_do_clear(struct virtqueue **vq)
 {
-	memset(clear->memory, 0, clear->bytes);
-	barrier_data(clear->memory);
+	memset(vnrb_memory, 0, vnrb_bytes);
+	barrier_data(vnrb_memory);
 	return 0;
 }
 
-typedef int (*vnrb_do_t)(struct virtqueue **vq, const struct vnrb_clear *clear);
-
-static int vnrb_measure(struct seq_file *m, const char *name, vnrb_do_t do_once,
-			struct virtqueue **vq, const struct vnrb_clear *clear)
+static int vnrb_measure(struct seq_file *m, const char *name,
+			int (*do_once)(struct virtqueue **vq),
+			struct virtqueue **vq)
 {
 	unsigned int round, i;
 	u64 start, ns, best = U64_MAX;
@@ -133,7 +130,7 @@ static int vnrb_measure(struct seq_file *m, const char *name, vnrb_do_t do_once,
 	for (round = 0; round < VNRB_ROUNDS; round++) {
 		start = ktime_get_ns();
 		for (i = 0; i < VNRB_REPEAT && !err; i++)
-			err = do_once(vq, clear);
+			err = do_once(vq);
 		ns = ktime_get_ns() - start;
 		if (err)
 			return err;
@@ -158,23 +155,19 @@ static size_t vnrb_clear_bytes(unsigned int num)
 
 static int vnrb_rings_line(struct seq_file *m, unsigned int num)
 {
-	size_t bytes = vnrb_clear_bytes(num);
-	void *memory __free(kfree) = kzalloc(bytes, GFP_KERNEL);
-	struct vnrb_clear clear = { memory, bytes };
 	struct virtqueue *vq;
 	int err;
 
-	if (!memory)
-		return -ENOMEM;
 	vq = vnrb_create(num);
 	if (!vq)
 		return -ENOMEM;
 
+	vnrb_bytes = vnrb_clear_bytes(num);
 	seq_printf(m, "num=%u", num);
-	err = vnrb_measure(m, "reinit_ns", vnrb_do_reinit, &vq, &clear) ?:
-	      vnrb_measure(m, "recreate_ns", vnrb_do_recreate, &vq, &clear) ?:
-	      vnrb_measure(m, "clear_ns", vnrb_do_clear, &vq, &clear);
-	seq_printf(m, " clear_bytes=%zu\n", bytes);
+	err = vnrb_measure(m, "reinit_ns", vnrb_do_reinit, &vq) ?:
+	      vnrb_measure(m, "recreate_ns", vnrb_do_recreate, &vq) ?:
+	      vnrb_measure(m, "clear_ns", vnrb_do_clear, &vq);
+	seq_printf(m, " clear_bytes=%zu\n", vnrb_bytes);
 	if (vq)
 		vring_del_virtqueue(vq);
 	return err;
