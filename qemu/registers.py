@@ -52,17 +52,17 @@ QUEUE = {
 }
 
 # Why an access is not in the minimum
-UPPER = "vm_finalize_features() writes both halves, this one is 0"
+UPPER = "vm_finalize_features() writes both halves"
 SURPLUS = {
     "write DriverFeaturesSel": UPPER, "write DriverFeatures": UPPER,
     "write GuestPageSize": "vm_reset() sets it for version 1 alone",
 }
-WAITED = "vm_reset() waits in the noirq phase, where it must end some time"
-COMPLETED = "virtio_reset_device_noirq() says whether the reset completed"
+WAITED = "vm_reset() waits for it in the noirq phase"
+COMPLETED = "virtio_reset_device_noirq() says if the reset completed"
 MODIFIED = "virtio_add_status() reads before it writes"
-KEPT = "the core makes sure that restore_noirq kept the device set up"
+KEPT = "the core checks that restore_noirq kept the device set up"
 LEFT_TO_CORE = "the core sets DRIVER_OK if the driver has not"
-MISSING = "the driver negotiates the features that it has: no new ones"
+MISSING = "the driver negotiates no new features"
 
 
 def access(match, status):
