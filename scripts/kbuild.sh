@@ -54,10 +54,10 @@ second_tree()
 # prefix_tree N OPTION...: that tree with the first N patches of the chosen series.
 prefix_tree()
 {
-	local n=$1 upto=()
+	local n=$1 args=()
 	shift
-	if [[ ${SCMI:-} ]]; then upto=("$(series_patches | wc -l)" --scmi "$n"); else upto=("$n"); fi
-	run_child "$VN_ROOT/scripts/tree" "${upto[@]}" "$@" --into "$PREFIX/linux" >/dev/null
+	if [[ ${SCMI:-} ]]; then args=("$(series_patches | wc -l)" --scmi "$n"); else args=("$n"); fi
+	run_child "$VN_ROOT/scripts/tree" "${args[@]}" "$@" --into "$PREFIX/linux" >/dev/null
 }
 
 # configure TREE OUT FRAGMENT...: allnoconfig plus the fragments in OUT/.config,
