@@ -91,17 +91,24 @@ def has_checks(config):
     return config.endswith("-debug")
 
 
-def modes(config):
-    """Return the modes that make sense on a kernel: KCSAN wants CPUs."""
-    return ("smp",) if config.endswith("-kcsan") else MODES
+def axes(config):
+    """Return the values of each axis of a kernel, in the order of Cell."""
+    features, modes, iommu = FEATURES, MODES, (False,)
+    if config.endswith("-kcsan"):
+        modes = ("smp",)  # it wants CPUs
+    if has_checks(config):
+        iommu = (False, True)
+    if config.endswith("-64k-debug"):
+        # The rest is on the kernels that have one of the two.
+        features, modes = ("",), ("icount",)
+    return LAYOUTS, features, DEVICES, modes, iommu
 
 
 def cells(config):
     """Return all cells of the matrix on a kernel."""
-    return [Cell(*axes) for axes in itertools.product(
-                LAYOUTS, FEATURES, DEVICES, modes(config),
-                (False, True) if has_checks(config) else (False,))
-            if not (axes[0] == NO_IOMMU and axes[4])]
+    found = itertools.starmap(Cell, itertools.product(*axes(config)))
+    return [cell for cell in found
+            if not (cell.layout == NO_IOMMU and cell.iommu)]
 
 
 def case_cells(config):
@@ -201,8 +208,8 @@ def main():
     parser.add_argument("--devices", type=int, choices=DEVICES)
     guests = select(parser.parse_args())
     if not guests:
-        sys.exit("error: no such guest in the matrix; qemu/matrix.py full lists "
-                 "them all")
+        sys.exit("error: no such guest in the matrix; qemu/matrix.py full "
+                 "lists them all")
     for config, cell in guests:
         print(config, cell.name)
 
