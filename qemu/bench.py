@@ -22,10 +22,9 @@ sys.dont_write_bytecode = True  # keep the folder clean
 # pylint: disable=wrong-import-position
 import matrix  # noqa: E402
 import registers  # noqa: E402
-from guest import Guest, Kernel  # noqa: E402
+from guest import CPU, Guest, Kernel  # noqa: E402
 from vmtest import Runner, check_qemu, interrupt  # noqa: E402
 
-CPU = "cortex-a57"
 SERIAL = "virtio-noirq-bench"  # that the test module looks for
 DEVICES = (1, 8, 31)
 LAYOUTS = ("split", "packed")

@@ -17,6 +17,7 @@ from console import Log, judge, read_log
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 QEMU = os.environ.get("QEMU") or "qemu-system-aarch64"
+CPU = "cortex-a57"
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 FEWER = 4  # times fewer cycles where a cycle takes its time
 SLEEPERS = 4  # guests in the place of one, if they sleep in real time,
@@ -89,6 +90,11 @@ class Kernel:
         """The names of its debug checks."""
         return [name for option, name in CHECKS.items()
                 if option in self.options]
+
+    @property
+    def cpu(self):
+        """A CPU that has pages of this size: the A57 has none of 16 KiB."""
+        return "neoverse-n1" if self.page_size == 16 << 10 else CPU
 
     @property
     def memory(self):
@@ -195,7 +201,8 @@ class Guest:
     def machine(self):
         """Return QEMU's arguments for the machine and its devices."""
         return [
-            "-cpu", self.args.cpu, "-m", self.kernel.memory,
+            "-cpu", self.args.cpu or self.kernel.cpu,
+            "-m", self.kernel.memory,
             *MODES[self.cell.mode], "-smp", str(CPUS[self.cell.mode]),
             "-rtc", "clock=vm,base=2026-01-01",
             "-display", "none", "-monitor", "none", "-nic", "none",
@@ -235,8 +242,9 @@ class Guest:
         args = self.args
         line = [os.path.join(HERE, "vmtest.py"), "--kernel",
                 self.kernel.image, "--rootfs", args.rootfs, "--out", args.out,
-                "--cells", self.cell.name, "--cycles", str(args.cycles),
-                "--cpu", args.cpu]
+                "--cells", self.cell.name, "--cycles", str(args.cycles)]
+        if args.cpu:
+            line += ["--cpu", args.cpu]
         if args.append:
             line += ["--append", args.append]
         prefix = f"QEMU={shlex.quote(QEMU)} " if "QEMU" in os.environ else ""

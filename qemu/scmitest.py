@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 
-from guest import QEMU, die_with_parent, disk
+from guest import CPU, QEMU, die_with_parent, disk
 from scmi_cases import CASES, REAL
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -407,7 +407,7 @@ class Run:
         memory = self.args.memory
         return [QEMU, "-machine", "virt,memory-backend=mem" + extra, "-object",
                 f"memory-backend-memfd,id=mem,size={memory}M,share=on", "-cpu",
-                "cortex-a57", "-m", memory, "-smp", str(self.args.smp),
+                CPU, "-m", memory, "-smp", str(self.args.smp),
                 "-display", "none", "-monitor", "none", "-nic", "none",
                 "-no-reboot", "-serial", "stdio",
                 "-global", "virtio-mmio.force-legacy=false"]

@@ -22,7 +22,7 @@ sys.dont_write_bytecode = True  # keep the folder clean
 import matrix  # noqa: E402
 import mkdisk  # noqa: E402
 from console import Log  # noqa: E402
-from guest import FEWER, QEMU, SLEEPERS, Guest, Kernel  # noqa: E402
+from guest import CPU, FEWER, QEMU, SLEEPERS, Guest, Kernel  # noqa: E402
 
 QEMU_MIN_MAJOR = 10
 HEARTBEAT = 10  # seconds between two lines that say what is running
@@ -176,8 +176,9 @@ def parse_args():
                         "kernel, initramfs, QEMU and cycles")
     parser.add_argument("--timeout", type=int, metavar="SECONDS",
                         help="limit for one guest (default: by cycles)")
-    parser.add_argument("--cpu", default="cortex-a57", metavar="MODEL",
-                        help="QEMU's CPU model (default cortex-a57)")
+    parser.add_argument("--cpu", metavar="MODEL",
+                        help=f"QEMU's CPU model (default {CPU}, and one that "
+                        "has 16K pages for a kernel with them)")
     parser.add_argument("--append", default="", metavar="TEXT",
                         help="more kernel parameters")
     parser.add_argument("--verbose-guest", action="store_true",
