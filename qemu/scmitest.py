@@ -6,8 +6,8 @@ Starts the back-end in qemu/scmi/ and QEMU for each case (see scmi_cases.py), an
 looks at the back-end's own state before, in and after each cycle. A case leaves
 report.txt in OUT/CASE: which requests of the consumer were answered in which
 phase, how and how fast, what was true on the platform meanwhile, and what was
-not as it has to be; and OUT/CASE/verdict, one line. The exit status is 0 if all
-cases passed.
+not as it has to be; and OUT/CASE/verdict, one line. OUT/summary.txt has a line
+for each case. The exit status is 0 if all cases passed.
 """
 
 import argparse
@@ -30,7 +30,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 COMMANDS = ("sh", "mount", "stty", "dmesg", "poweroff", "cat", "echo",
             "insmod", "rmmod", "sleep", "mkswap", "swapon", "swapoff")
 TABLE_LINE = re.compile(
-    r"(\w+) requests (\d+) polled (\d+) errors (\d+) max_us (\d+)$")
+    r"(\w+) requests (\d+) polled (\d+) interrupt (\d+) answered (\d+) "
+    r"errors (\d+) us (\d+) max_us (\d+)$")
 NOIRQ = ("suspend_noirq", "resume_noirq")
 HIBERNATION = ("test_resume", "shutdown")
 BAD_LOG = re.compile(r"timed out|WARNING|BUG:|KASAN|refcount_t|possible "
@@ -45,8 +46,15 @@ BACKEND_STARTS = 5          # seconds
 SWAP_PLACE = 0              # the virtio-mmio bus of the swap disk
 SWAP_SIZE = 1 << 30         # bytes, of a sparse file
 
-Phase = collections.namedtuple("Phase", "requests polled errors max_us")
-NOTHING = Phase(0, 0, 0, 0)
+Phase = collections.namedtuple(
+    "Phase", "requests polled interrupt answered errors us max_us")
+NOTHING = Phase(0, 0, 0, 0, 0, 0, 0)
+
+
+SUMMARY = """\
+                  sleep  in noirq:                      longest    all
+case             cycles  requests  answered   polled    request    off  verdict
+"""
 
 
 class Backend:
@@ -338,16 +346,19 @@ class Run:
                         "was not there")
         for name in NOIRQ if case.noirq else ():
             phase = self.phases.get(name, NOTHING)
-            here = phase.requests or case.sleep == "devices" or \
+            here = phase.polled or case.sleep == "devices" or \
                 (case.aborts and "late" in self.name)
-            self.expect(here and phase.polled == phase.requests,
+            self.expect(here and not phase.interrupt,
                         f"{name}: {phase.polled} of {phase.requests} "
                         "requests polled")
+            self.expect(case.errors or phase.answered == phase.requests,
+                        f"{name}: {phase.answered} of {phase.requests} "
+                        "requests answered")
         if case.reads:
             reads = self.phases.get("reads", NOTHING)
             polled = reads.requests if case.reads == "polled" else 0
             self.expect(reads.requests == reads.errors == self.cycles and
-                        reads.polled == polled and
+                        reads.polled == polled and not reads.answered and
                         reads.max_us < READ_LIMIT_US,
                         f"reads: {reads}, expected {self.cycles} that wait in "
                         f"vain, {polled} polled, {READ_LIMIT_US} us at most")
@@ -380,27 +391,41 @@ class Run:
             self.expect(False, f"kernel log, {n} times: {line}")
 
     def report(self):
-        """Return the table."""
+        """Return what happened, as text."""
         text = [f"{self.name}: {self.case.what}", "",
-                f"{'phase':14} {'requests':>8} {'polled':>8} "
-                f"{'interrupt':>9} {'errors':>7} {'longest':>12}"]
-        text += [f"{name:14} {phase.requests:8} {phase.polled:8} "
-                 f"{phase.requests - phase.polled:9} {phase.errors:7} "
-                 f"{phase.max_us:9} us"
+                "                                        waited by        "
+                "  time of a request, us",
+                "phase          requests answered    polling interrupt "
+                "errors      mean   longest"]
+        text += [f"{name:14} {phase.requests:8} {phase.answered:8} "
+                 f"{phase.polled:10} {phase.interrupt:9} {phase.errors:6} "
+                 f"{phase.us // max(1, phase.polled + phase.interrupt):9} "
+                 f"{phase.max_us:9}"
                  for name, phase in self.phases.items()
                  if name != "reads" or phase.requests]
         text += [f"cycles: {self.done}, the longest {self.longest:.1f} s; "
-                 "clock, supply and domain off on the platform during "
-                 f"{self.off_cycles} of them"]
-        text += [f"{name}: {self.values.get(name)}" for name in
-                 ("events", "notifications", "thread", "suspends")]
-        text += ["counters: " + ", ".join(f"{n} {v}" for n, v in
-                                          self.counters.items() if v)]
-        text += ["the platform after the last cycle: " + "; ".join(
-            line for line in self.platform.splitlines()
-            if re.match("clock [01]|supply 0|domain 1", line))]
+                 f"suspends: {self.values.get('suspends')}"]
+        text += ["notifications: " + self.values.get("notifications", "?")]
+        if "thread=1" in self.case.module:
+            text += [f"thread: {self.values.get('thread')}"]
+        text += ["SCMI core: " + ", ".join(f"{n} {v}" for n, v in
+                                           self.counters.items() if v)]
+        text += ["back-end: clock, supply and domain off in "
+                 f"{self.off_cycles} of {self.done} sleeps; after the last:"]
+        text += ["  " + line for line in self.platform.splitlines()
+                 if re.match("clock [01]|supply 0|domain 1", line)]
         text += [f"not as it has to be: {fault}" for fault in self.faults]
         return "\n".join(text) + "\n"
+
+    def summary(self):
+        """Return a line of the table that SUMMARY begins."""
+        noirq = [self.phases.get(name, NOTHING) for name in NOIRQ]
+        return (f"{self.name:16}{self.done:7}"
+                f"{sum(p.requests for p in noirq):10}"
+                f"{sum(p.answered for p in noirq):10}"
+                f"{sum(p.polled for p in noirq):9}"
+                f"{max(p.max_us for p in noirq) / 1000:9.1f} ms"
+                f"{self.off_cycles:7}  {'FAIL' if self.faults else 'pass'}\n")
 
     def machine(self, extra=""):
         """Return QEMU's arguments for the machine."""
@@ -575,6 +600,9 @@ def main():
             results = list(pool.map(run, runs))
     except subprocess.SubprocessError as err:
         sys.exit(f"error: {err}")
+    with open(os.path.join(args.out, "summary.txt"), "w",
+              encoding="utf-8") as summary:
+        summary.write(SUMMARY + "".join(r.summary() for r in runs))
     sys.exit(not all(results))
 
 

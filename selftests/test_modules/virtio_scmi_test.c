@@ -23,12 +23,13 @@
  * debugfs has virtio_scmi_test/results. For each phase, since the module was
  * loaded:
  *
- *   PHASE requests N polled N errors N max_us N
+ *   PHASE requests N polled N interrupt N answered N errors N us N max_us N
  *
- * with the SCMI requests made, those of them that waited for the answer by
- * polling, operations that failed, and the longest operation; then the rate asked
- * for last, the events that the platform sent about clocks, and what the threads
- * did.
+ * with the SCMI requests made; those of them that waited for the answer by polling
+ * and for an interrupt, which none does that was refused; those that were done;
+ * operations that failed; and the time of all requests and of the longest. Then
+ * the rate asked for last, the events that the platform sent about clocks, and
+ * what the threads did.
  */
 
 #include <linux/clk.h>
@@ -91,8 +92,12 @@ static const char *const vst_phase_name[] = {
 static struct vst_stats {
 	unsigned int requests;
 	unsigned int polled;
+	unsigned int interrupt;
+	unsigned int answered;
 	unsigned int errors;
+	s64 us;
 	s64 max_us;
+	ktime_t start;	/* of the request that is under way */
 } vst_stats[VST_PHASES];
 
 struct vst {
@@ -107,7 +112,6 @@ struct vst {
 };
 
 static struct dentry *vst_debugfs;
-static struct tracepoint *vst_tracepoint;
 static atomic_t vst_events;
 static unsigned long vst_rate;
 
@@ -126,20 +130,70 @@ static struct virtio_device *vst_vdev;
 static const struct virtio_config_ops *vst_config;
 static struct virtio_config_ops vst_failing_config;
 
-static void vst_count_request(void *data, int transfer_id, u8 msg_id,
-			      u8 protocol_id, u16 seq, u32 timeout, bool poll)
+/* Where the request that the current thread makes is counted. */
+static struct vst_stats *vst_current_stats(void)
 {
-	if (current == READ_ONCE(vst_reader)) {
-		vst_reads.requests++;
-		vst_reads.polled += poll;
-		complete(&vst_read_sent);
-	}
-	if (current != READ_ONCE(vst_current))
+	if (current == READ_ONCE(vst_reader))
+		return &vst_reads;
+	if (current == READ_ONCE(vst_current))
+		return &vst_stats[vst_phase];
+
+	return NULL;
+}
+
+static void vst_begin_request(void *data, int transfer_id, u8 msg_id,
+			      u8 protocol_id, u16 seq, bool poll, int in_flight)
+{
+	struct vst_stats *stats = vst_current_stats();
+
+	if (!stats)
 		return;
 
-	vst_stats[vst_phase].requests++;
-	vst_stats[vst_phase].polled += poll;
+	stats->requests++;
+	stats->start = ktime_get();
 }
+
+static void vst_wait_for_response(void *data, int transfer_id, u8 msg_id,
+				  u8 protocol_id, u16 seq, u32 timeout,
+				  bool poll)
+{
+	struct vst_stats *stats = vst_current_stats();
+
+	if (!stats)
+		return;
+
+	if (poll)
+		stats->polled++;
+	else
+		stats->interrupt++;
+	if (stats == &vst_reads)
+		complete(&vst_read_sent);
+}
+
+static void vst_end_request(void *data, int transfer_id, u8 msg_id,
+			    u8 protocol_id, u16 seq, int status, int in_flight)
+{
+	struct vst_stats *stats = vst_current_stats();
+	s64 us;
+
+	if (!stats)
+		return;
+
+	us = ktime_us_delta(ktime_get(), stats->start);
+	stats->us += us;
+	stats->max_us = max(stats->max_us, us);
+	stats->answered += !status;
+}
+
+static struct {
+	const char *name;
+	void *probe;
+	struct tracepoint *tp;
+} vst_tracepoints[] = {
+	{ "scmi_xfer_begin", vst_begin_request },
+	{ "scmi_xfer_response_wait", vst_wait_for_response },
+	{ "scmi_xfer_end", vst_end_request },
+};
 
 static int vst_set_rate(struct vst *vst)
 {
@@ -200,7 +254,6 @@ static void vst_do(struct vst *vst, enum vst_phase phase, const char *what,
 {
 	struct vst_stats *stats = &vst_stats[phase];
 	ktime_t start = ktime_get();
-	s64 us;
 	int ret;
 
 	vst_phase = phase;
@@ -208,12 +261,11 @@ static void vst_do(struct vst *vst, enum vst_phase phase, const char *what,
 	ret = op(vst);
 	WRITE_ONCE(vst_current, NULL);
 
-	us = ktime_us_delta(ktime_get(), start);
-	stats->max_us = max(stats->max_us, us);
 	if (ret) {
 		stats->errors++;
 		dev_info(vst->dev, "%s: %s: %pe after %lld us\n",
-			 vst_phase_name[phase], what, ERR_PTR(ret), us);
+			 vst_phase_name[phase], what, ERR_PTR(ret),
+			 ktime_us_delta(ktime_get(), start));
 	}
 }
 
@@ -344,12 +396,8 @@ static int vst_read(void *data)
 
 	while (!wait_for_completion_interruptible(&vst_read_start) &&
 	       !kthread_should_stop()) {
-		ktime_t start = ktime_get();
-
 		if (regulator_get_voltage(vst->io) < 0)
 			vst_reads.errors++;
-		vst_reads.max_us = max(vst_reads.max_us,
-				       ktime_us_delta(ktime_get(), start));
 	}
 
 	return 0;
@@ -464,18 +512,21 @@ static struct scmi_driver vst_scmi_driver = {
 	.id_table = vst_scmi_ids,
 };
 
+static void vst_show_stats(struct seq_file *s, const char *name,
+			   const struct vst_stats *stats)
+{
+	seq_printf(s, "%s requests %u polled %u interrupt %u answered %u errors %u us %lld max_us %lld\n",
+		   name, stats->requests, stats->polled, stats->interrupt,
+		   stats->answered, stats->errors, stats->us, stats->max_us);
+}
+
 static int vst_results_show(struct seq_file *s, void *data)
 {
 	int i;
 
 	for (i = 0; i < VST_PHASES; i++)
-		seq_printf(s, "%s requests %u polled %u errors %u max_us %lld\n",
-			   vst_phase_name[i], vst_stats[i].requests,
-			   vst_stats[i].polled, vst_stats[i].errors,
-			   vst_stats[i].max_us);
-	seq_printf(s, "reads requests %u polled %u errors %u max_us %lld\n",
-		   vst_reads.requests, vst_reads.polled, vst_reads.errors,
-		   vst_reads.max_us);
+		vst_show_stats(s, vst_phase_name[i], &vst_stats[i]);
+	vst_show_stats(s, "reads", &vst_reads);
 	seq_printf(s, "rate %lu\nevents %d\nthread changes %u max_us %lld\n",
 		   vst_rate, atomic_read(&vst_events), vst_thread_changes,
 		   vst_thread_max_us);
@@ -533,21 +584,49 @@ static void vst_put_device(void)
 
 static void vst_find_tracepoint(struct tracepoint *tp, void *data)
 {
-	if (!strcmp(tp->name, "scmi_xfer_response_wait"))
-		vst_tracepoint = tp;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(vst_tracepoints); i++) {
+		if (!strcmp(tp->name, vst_tracepoints[i].name))
+			vst_tracepoints[i].tp = tp;
+	}
+}
+
+static void vst_put_tracepoints(int n)
+{
+	while (n--)
+		tracepoint_probe_unregister(vst_tracepoints[n].tp,
+					    vst_tracepoints[n].probe, NULL);
+	tracepoint_synchronize_unregister();
+}
+
+static int vst_get_tracepoints(void)
+{
+	int i, ret;
+
+	/* They are not exported. */
+	for_each_kernel_tracepoint(vst_find_tracepoint, NULL);
+
+	for (i = 0; i < ARRAY_SIZE(vst_tracepoints); i++) {
+		ret = -ENODEV;
+		if (vst_tracepoints[i].tp)
+			ret = tracepoint_probe_register(vst_tracepoints[i].tp,
+							vst_tracepoints[i].probe,
+							NULL);
+		if (ret) {
+			vst_put_tracepoints(i);
+			return ret;
+		}
+	}
+
+	return 0;
 }
 
 static int __init vst_init(void)
 {
 	int ret;
 
-	/* It is not exported. */
-	for_each_kernel_tracepoint(vst_find_tracepoint, NULL);
-	if (!vst_tracepoint)
-		return -ENODEV;
-
-	ret = tracepoint_probe_register(vst_tracepoint, vst_count_request,
-					NULL);
+	ret = vst_get_tracepoints();
 	if (ret)
 		return ret;
 
@@ -575,7 +654,7 @@ err_scmi:
 err_device:
 	vst_put_device();
 err_tracepoint:
-	tracepoint_probe_unregister(vst_tracepoint, vst_count_request, NULL);
+	vst_put_tracepoints(ARRAY_SIZE(vst_tracepoints));
 	return ret;
 }
 module_init(vst_init);
@@ -586,8 +665,7 @@ static void __exit vst_exit(void)
 	platform_driver_unregister(&vst_driver);
 	scmi_unregister(&vst_scmi_driver);
 	vst_put_device();
-	tracepoint_probe_unregister(vst_tracepoint, vst_count_request, NULL);
-	tracepoint_synchronize_unregister();
+	vst_put_tracepoints(ARRAY_SIZE(vst_tracepoints));
 }
 module_exit(vst_exit);
 
