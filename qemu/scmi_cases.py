@@ -60,7 +60,7 @@ CASES = {
         log=CLOSED),
     "masked": Case(
         "five notifications in each sleep, which arrive while interrupts are "
-        "masked", cycles=5, many=100,
+        "masked", cycles=5, many=1000,
         asleep="notify", faulty=1),
     "stuck": Case(
         "a message that is never answered, sent before interrupts are off",
