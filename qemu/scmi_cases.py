@@ -27,6 +27,7 @@ class Case:
     cycles: int = 3
     many: int = 0       # cycles of a long run, if not as many
     sleep: str = REAL   # or a level of pm_test, or test_resume or shutdown
+    wake: int = 2       # seconds of a real sleep, of which the first may be short
     module: str = ""    # parameters of the consumer
     device: str = "vhost-user-scmi"
     options: tuple = ()  # of the back-end
@@ -47,7 +48,7 @@ class Case:
     append: str = ""    # to the kernel command line
     log: str = ""       # lines that are in the kernel log, a pattern
     timeout_ms: int = 10000  # of a message
-    limit: float = 30   # seconds
+    limit: float = 60   # seconds, on a busy host
 
 
 CASES = {
@@ -87,10 +88,11 @@ CASES = {
         + FAILED, errors=("suspend_late", "resume_noirq", "resume_early")),
     "silent": Case(
         "the platform answers nothing from the sleep until it is awake again; "
-        "every second cycle", cycles=4, many=20, asleep="fault hold 100000",
+        "every second cycle", cycles=4, many=20, wake=5,
+        asleep="fault hold 100000",
         awake="fault none", faulty=2, log=TIMED_OUT + "|not expected|" + FAILED
         + "|messages still in flight", timeout_ms=1000,
-        errors=("resume_noirq", "resume_early", "resume"), limit=60),
+        errors=("resume_noirq", "resume_early", "resume"), limit=120),
     "failed-restore": Case(
         "the device cannot be negotiated with on resume; every second cycle",
         cycles=4, many=20, module="fail_restore=1", faulty=2,
@@ -101,22 +103,23 @@ CASES = {
         log=CLOSED + "|" + FAILED + r"|virtio\d+: |PM: .* error -"),
     "killed": Case(
         "the back-end is killed and started again in each sleep", cycles=4,
-        many=20, asleep="restart", faulty=1, notified=False),
+        many=20, wake=5, asleep="restart", faulty=1, notified=False),
     "gone": Case(
         "the back-end is killed in the sleep, and there again when the guest is "
-        "awake; every second cycle", cycles=4, many=20, asleep="kill",
+        "awake; every second cycle", cycles=4, many=20, wake=5,
+        asleep="kill",
         # What the consumer has given up is done late, and is then on.
         awake="start", off=False,
-        faulty=2, notified=False, timeout_ms=1000, limit=60,
+        faulty=2, notified=False, timeout_ms=1000, limit=120,
         errors=("resume_noirq", "resume_early", "resume"),
         log=TIMED_OUT + "|not expected|" + FAILED + "|messages still in flight"),
     "test_resume": Case(
         "hibernation, with the image loaded at once", sleep="test_resume",
-        off=False, notified=False, limit=60),
+        off=False, notified=False, limit=120),
     "hibernate": Case(
         "hibernation, power off, a new QEMU and a new back-end",
         cycles=1, many=3, sleep="shutdown", off=False, notified=False,
-        limit=90),
+        limit=120),
     "reload": Case(
         "the transport's module is unloaded and loaded between cycles",
         # Else fw_devlink has the consumer wait for an SCMI device that is gone

@@ -41,8 +41,8 @@ BAD_LOG = re.compile(r"timed out|WARNING|BUG:|KASAN|refcount_t|possible "
                      r"virtio_scmi_test \S+: .* after \d+ us")
 # v7.3's own, see virtio_noirq_log_allowed of the selftests
 KNOWN_LOG = re.compile(r"pl061: Unbalanced pm_runtime_enable!")
-READ_LIMIT_US = 10_000_000  # a message in flight is waited for for 2 s
-BACKEND_STARTS = 5          # seconds
+READ_LIMIT_US = 30_000_000  # a message in flight is waited for for 2 s
+HOST = 60                   # seconds that a busy host may take for anything
 SWAP_PLACE = 0              # the virtio-mmio bus of the swap disk
 SWAP_SIZE = 1 << 30         # bytes, of a sparse file
 
@@ -78,7 +78,7 @@ class Backend:
         if self.process.stdout.readline() != "ready\n":
             raise OSError(f"{self.command[0]} did not start; see {self.log}")
         control = socket.socket(socket.AF_UNIX)
-        control.settimeout(10)
+        control.settimeout(HOST)
         control.connect(self.control)
         self.stream = control.makefile("rw")
         control.close()
@@ -93,7 +93,7 @@ class Backend:
 
     def wait_for_qemu(self):
         """Wait until QEMU has taken it."""
-        end = time.monotonic() + BACKEND_STARTS
+        end = time.monotonic() + HOST
         while not self.counter("connections"):
             if time.monotonic() > end:
                 raise OSError("QEMU did not take the new back-end")
@@ -110,9 +110,9 @@ class Backend:
             text += line
         return text
 
-    def state(self):
+    def state(self, when=""):
         """Return (clock enabled, rate, supply enabled, domain on)."""
-        text = self.ask("state")
+        text = self.ask("state " + when)
         clock = re.search(r"^clock 1 \S+ enabled (\d) rate (\d+)", text, re.M)
         supply = re.search(r"^supply 0 \S+ enabled (\d)", text, re.M)
         domain = re.search(r"^domain 1 \S+ on (\d)", text, re.M)
@@ -136,12 +136,14 @@ class Guest:
         self.rest = b""
 
     def lines(self, timeout, idle):
-        """Yield the console's lines; call idle() while there is none."""
+        """Yield the console's lines; call idle(), if any, while there is none."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
-            ready, _, _ = select.select([self.process.stdout], [], [], 0.05)
+            ready, _, _ = select.select([self.process.stdout], [], [],
+                                        0.1 if idle else timeout)
             if not ready:
-                idle()
+                if idle:
+                    idle()
                 continue
             data = os.read(self.process.stdout.fileno(), 65536)
             if not data:
@@ -185,7 +187,7 @@ class Run:
         self.booted = False
         self.started = 0.0  # the cycle that runs
         self.longest = 0.0
-        self.off_seen = False
+        self.stops = 0      # of the device, before this cycle
         self.off_cycles = 0
         self.wrong_cycles = 0
         self.bad_errors = collections.Counter()
@@ -203,16 +205,16 @@ class Run:
         return cycle and self.case.faulty and \
             (cycle - 1) % self.case.faulty == 0
 
+    def is_off(self, when=""):
+        """Whether all that the consumer uses is off on the platform."""
+        clock, _, supply, domain = self.backend.state(when)
+        return not (clock or supply or domain)
+
     def look(self):
-        """Look at the platform while the guest is busy or asleep."""
-        if not self.backend.process:
-            return
-        clock, _, supply, domain = self.backend.state()
-        off = not (clock or supply or domain)
-        self.off_seen |= off
-        if off and self.case.asleep and not self.acted and \
+        """See whether the guest sleeps, and do what is to be done then."""
+        if self.backend.process and not self.acted and \
                 self.started and self.done < self.cycles and \
-                self.is_faulty(self.done + 1) and \
+                self.is_faulty(self.done + 1) and self.is_off() and \
                 not self.backend.counter("cmdq_running"):
             self.acted = True
             self.act(self.case.asleep)
@@ -263,8 +265,11 @@ class Run:
         self.done += 1
         faulty = self.is_faulty(self.done)
         self.longest = max(self.longest, time.monotonic() - self.started)
-        self.off_cycles += self.off_seen
-        self.off_seen = self.acted = False
+        # What it was killed for is that all was off.
+        killed = self.acted and self.case.asleep in ("kill", "restart")
+        self.off_cycles += killed or self.is_off("stop") and \
+            self.backend.counter("stops") > self.stops
+        self.acted = False
         self.check_errors()
         if faulty and self.case.awake:
             self.act(self.case.awake)
@@ -296,7 +301,6 @@ class Run:
     def handshake(self, words):
         """The guest stands still: look at the platform, ask for faults."""
         if words[0] == "start":
-            self.off_seen = False  # as it was before the guest used it
             for line in self.case.ctl:
                 self.backend.ask(line)
         elif words[0] == "cycle":
@@ -311,6 +315,7 @@ class Run:
             for line in self.case.each:
                 self.backend.ask(line)
             self.started = time.monotonic()
+            self.stops = self.backend.counter("stops")
 
     def is_bad(self, line):
         """Whether this line of the kernel log tells of a fault."""
@@ -321,7 +326,8 @@ class Run:
     def follow(self, guest):
         """Follow the console to its end; return whether that was the end."""
         ended = False
-        for line in guest.lines(self.args.timeout, self.look):
+        look = self.look if self.case.asleep else None
+        for line in guest.lines(self.args.timeout, look):
             if line.startswith("@@ "):
                 self.handshake(line.split()[1:])
                 ended = line == "@@ end"
@@ -445,6 +451,7 @@ class Run:
             swap = disk("swap", SWAP_PLACE, self.path("swap.img"), ())
         append = (f"console=ttyAMA0 panic=-1 no_console_suspend loglevel=7 "
                   f"scmi_cycles={self.cycles} scmi_sleep={case.sleep} "
+                  f"scmi_wake={case.wake} "
                   f'scmi_module="{case.module}" '
                   f"scmi_reload={int(case.reload)} "
                   f"scmi_resume={int(self.booted)} {case.append} "

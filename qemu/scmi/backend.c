@@ -335,6 +335,8 @@ void backend_queue_stop(struct backend *b, unsigned int i)
 	if (i == CMDQ) {
 		answer_due(b, NEVER - 1);
 		drop_pending(b);
+		b->stopped = *b->scmi.state;
+		b->counters.stops++;
 	}
 	q->started = false;
 	close_fd(&q->kick);

@@ -50,6 +50,7 @@ struct counters {
 	__u64 answered;
 	__u64 calls, no_calls;		/* answers, by whether they interrupted */
 	__u64 lost;			/* dropped by a stop or a disconnection */
+	__u64 stops;			/* of the command queue */
 	__u64 events, events_dropped;
 	__u64 connections, resets;
 	__u64 last_us;			/* when the last command arrived */
@@ -57,6 +58,7 @@ struct counters {
 
 struct backend {
 	struct scmi scmi;
+	struct scmi_state stopped;	/* when the command queue was */
 	struct mem mem;
 	struct queue queue[QUEUES];
 	__u64 features;

@@ -13,6 +13,7 @@
 
 const char control_help[] =
 "state                   each clock, supply and domain: what is true now\n"
+"state stop              what was when the command queue stopped last\n"
 "counters                what happened since the start or 'counters reset'\n"
 "counters reset\n"
 "reset                   state of power-on, no faults, held commands released\n"
@@ -76,6 +77,10 @@ static const char *cmd_state(struct line *l)
 	const struct scmi_state *s = l->b->scmi.state;
 	unsigned int i;
 
+	if (is(l, 1, "stop"))
+		s = &l->b->stopped;
+	else if (l->words > 1)
+		return "state, or state stop";
 	for (i = 0; i < SCMI_CLOCKS; i++)
 		fprintf(l->out, "clock %u %s enabled %u rate %llu notify %u\n",
 			i, scmi_clock_name[i], s->clock[i].enabled,
@@ -119,6 +124,7 @@ static const char *cmd_counters(struct line *l)
 		{ "delayed", count_pending(b, false) },
 		{ "held", count_pending(b, true) },
 		{ "lost", c->lost },
+		{ "stops", c->stops },
 		{ "events", c->events },
 		{ "events_waiting", b->events },
 		{ "events_dropped", c->events_dropped },

@@ -691,9 +691,11 @@ static void test_stop_and_go(void)
 	EXPECT(vu_send(GET_VRING_BASE, 0, (__u32[]){ CMDQ, 0 }, 8, NULL, 0));
 	EXPECT_EQ(vu_answer(GET_VRING_BASE), 2);
 	EXPECT_EQ(counter("cmdq_running"), 0);
+	EXPECT_EQ(counter("stops"), 1);
 	start_queue(CMDQ, 2);
 	EXPECT_STATUS(SCMI_SUCCESS, SCMI_CLOCK, 7, 1, 0, 0);
 	EXPECT_EQ(state("clock 1 ", "enabled "), 0);
+	EXPECT_EQ(value("state stop", "clock 1 ", "enabled "), 1);
 }
 
 /* What is only slow is answered before the queue stops, what is held is not. */
@@ -1718,7 +1720,7 @@ static void test_control_errors(void)
 {
 	static const char *const lines[] = {
 		"", "nonsense", "state of things to be more than eight words yes",
-		"counters please", "set clock 4 rate 1000000",
+		"counters please", "state now", "set clock 4 rate 1000000",
 		"set clock 1 rate 1", "set clock 1 enabled 2",
 		"set clock 1 colour 1", "set supply 3 level 600000",
 		"set supply 0 level 0x100000000", "set supply 3 enabled 1",

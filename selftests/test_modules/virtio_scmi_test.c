@@ -284,7 +284,7 @@ static int vst_end_phase(enum vst_phase phase)
 	if (vst_is(phase, read_in)) {
 		reinit_completion(&vst_read_sent);
 		complete(&vst_read_start);
-		if (!wait_for_completion_timeout(&vst_read_sent, HZ))
+		if (!wait_for_completion_timeout(&vst_read_sent, 10 * HZ))
 			return -EIO;
 	}
 
