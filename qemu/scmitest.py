@@ -41,7 +41,7 @@ BAD_LOG = re.compile(r"timed out|WARNING|BUG:|KASAN|refcount_t|possible "
                      r"virtio_scmi_test \S+: .* after \d+ us")
 # v7.3's own, see virtio_noirq_log_allowed of the selftests
 KNOWN_LOG = re.compile(r"pl061: Unbalanced pm_runtime_enable!")
-READ_LIMIT_US = 30_000_000  # a message in flight is waited for for 2 s
+READ_LIMIT_US = 300_000_000  # a message in flight is waited for for 2 s
 HOST = 60                   # seconds that a busy host may take for anything
 SWAP_PLACE = 0              # the virtio-mmio bus of the swap disk
 SWAP_SIZE = 1 << 30         # bytes, of a sparse file
@@ -328,14 +328,16 @@ class Run:
         ended = False
         look = self.look if self.case.asleep else None
         for line in guest.lines(self.args.timeout, look):
-            if line.startswith("@@ "):
-                self.handshake(line.split()[1:])
-                ended = line == "@@ end"
+            if ended:
+                continue
+            text = re.sub(r"^\[ *[\d.]+\] ", "", line)
+            if text.startswith("@@ "):
+                self.handshake(text.split()[1:])
+                ended = text == "@@ end"
                 guest.go_on()
-            elif line.startswith("@ "):
-                self.words(line[2:])
-            elif not ended and self.is_bad(line):
-                text = re.sub(r"^\[ *[\d.]+\] ", "", line)
+            elif text.startswith("@ "):
+                self.words(text[2:])
+            elif self.is_bad(text):
                 text = re.sub(r"\d+ (us|type)", r"N \1", text)
                 self.log_faults[text] += 1
         return ended
@@ -450,6 +452,7 @@ class Run:
         if case.sleep in HIBERNATION:
             swap = disk("swap", SWAP_PLACE, self.path("swap.img"), ())
         append = (f"console=ttyAMA0 panic=-1 no_console_suspend loglevel=7 "
+                  "printk.devkmsg=on "
                   f"scmi_cycles={self.cycles} scmi_sleep={case.sleep} "
                   f"scmi_wake={case.wake} "
                   f'scmi_module="{case.module}" '
@@ -579,7 +582,7 @@ def parse_args():
     parser.add_argument("--memory", default="512", metavar="MIB")
     parser.add_argument("--append", default="", metavar="TEXT",
                         help="more of the kernel command line")
-    parser.add_argument("--timeout", type=int, default=120, metavar="S",
+    parser.add_argument("--timeout", type=int, default=300, metavar="S",
                         help="silence of the guest that counts as a hang")
     args = parser.parse_args()
     if args.list:
