@@ -188,6 +188,7 @@ class Run:
         self.started = 0.0  # the cycle that runs
         self.longest = 0.0
         self.stops = 0      # of the device, before this cycle
+        self.dead_and_off = False   # as a failed restore has left it
         self.off_cycles = 0
         self.wrong_cycles = 0
         self.bad_errors = collections.Counter()
@@ -267,8 +268,8 @@ class Run:
         self.longest = max(self.longest, time.monotonic() - self.started)
         # What it was killed for is that all was off.
         killed = self.acted and self.case.asleep in ("kill", "restart")
-        self.off_cycles += killed or self.is_off("stop") and \
-            self.backend.counter("stops") > self.stops
+        self.off_cycles += killed or self.dead_and_off or \
+            self.is_off("stop") and self.backend.counter("stops") > self.stops
         self.acted = False
         self.check_errors()
         if faulty and self.case.awake:
@@ -316,6 +317,8 @@ class Run:
                 self.backend.ask(line)
             self.started = time.monotonic()
             self.stops = self.backend.counter("stops")
+            self.dead_and_off = self.is_off() and \
+                not self.backend.counter("cmdq_running")
 
     def is_bad(self, line):
         """Whether this line of the kernel log tells of a fault."""
