@@ -118,7 +118,7 @@ CASES = {
         off=False, notified=False),
     "hibernate": Case(
         "hibernation, power off, a new QEMU and a new back-end",
-        cycles=1, many=3, sleep="shutdown", off=False, notified=False,),
+        cycles=1, many=3, sleep="shutdown", off=False, notified=False),
     "reload": Case(
         "the transport's module is unloaded and loaded between cycles",
         # Else fw_devlink has the consumer wait for an SCMI device that is gone
