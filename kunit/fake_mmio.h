@@ -4,8 +4,9 @@
  * interrupt line, and a driver. The suite says with MMIO_BASE where it is.
  *
  * The device does what the virtio specification asks of versions 1 (legacy), 2
- * and 3, records every access but the reads of its status, and forgets all it
- * can in a reset. It never interrupts, unless a test wants it to.
+ * and 3, and forgets all it can in a reset. It records every access but the reads
+ * of its status and what the interrupt handler does. It never interrupts, unless
+ * a test wants it to.
  */
 #ifndef _FAKE_MMIO_H
 #define _FAKE_MMIO_H
@@ -16,7 +17,6 @@
 #include <linux/logic_iomem.h>
 #include <linux/platform_device.h>
 #include <linux/pm.h>
-#include <linux/scatterlist.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
@@ -68,7 +68,6 @@ struct mmio {
 	struct virtio_device *vdev;
 	struct virtqueue *vqs[MMIO_QUEUES];
 	int probe_err;
-	u8 buffer[16];
 
 	/* The registers; some are there per queue or per 32 features. */
 	u32 regs[MMIO_SIZE / 4];
@@ -197,7 +196,10 @@ static inline void mmio_end_reset(struct mmio *mmio)
 
 	mmio->resetting = false;
 	mmio->regs[VIRTIO_MMIO_STATUS / 4] = 0;
+	mmio->regs[VIRTIO_MMIO_DEVICE_FEATURES_SEL / 4] = 0;
+	mmio->regs[VIRTIO_MMIO_DRIVER_FEATURES_SEL / 4] = 0;
 	mmio->regs[VIRTIO_MMIO_GUEST_PAGE_SIZE / 4] = 0;
+	mmio->regs[VIRTIO_MMIO_QUEUE_SEL / 4] = 0;
 	mmio->regs[VIRTIO_MMIO_INTERRUPT_STATUS / 4] = 0;
 	memset(mmio->accepted, 0, sizeof(mmio->accepted));
 	for (queue = 0; queue < MMIO_QUEUES && !mmio->keeps_queues; queue++) {
@@ -237,8 +239,10 @@ static inline void mmio_set_status(struct mmio *mmio, u8 status)
 static inline void mmio_use_bogus(struct mmio *mmio)
 {
 	struct vring_used *used = phys_to_virt(virtqueue_get_used_addr(mmio->vqs[0]));
+	u16 idx = virtio16_to_cpu(mmio->vdev, used->idx);
 
-	used->ring[used->idx++ % MMIO_QUEUE_SIZE].id = U16_MAX;
+	used->ring[idx % MMIO_QUEUE_SIZE].id = cpu_to_virtio32(mmio->vdev, U16_MAX);
+	used->idx = cpu_to_virtio16(mmio->vdev, idx + 1);
 }
 
 /* The line is up until the driver has acknowledged. */
@@ -668,10 +672,10 @@ static inline void mmio_use_own_memory(struct mmio *mmio)
  */
 
 #define MMIO_SLEEP(_down, _up) {					\
-	.down = offsetof(const struct dev_pm_ops, _down),			\
+	.down = offsetof(const struct dev_pm_ops, _down),		\
 	.down_noirq = offsetof(const struct dev_pm_ops, _down##_noirq),	\
-	.up_noirq = offsetof(const struct dev_pm_ops, _up##_noirq),		\
-	.up = offsetof(const struct dev_pm_ops, _up),				\
+	.up_noirq = offsetof(const struct dev_pm_ops, _up##_noirq),	\
+	.up = offsetof(const struct dev_pm_ops, _up),			\
 }
 
 static const struct mmio_sleep mmio_suspend_ops = MMIO_SLEEP(suspend, resume);

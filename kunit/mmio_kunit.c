@@ -61,7 +61,7 @@ static void mmio_probe_num_max(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mmio->vqs[0]->num_max, MMIO_QUEUE_SIZE);
 }
 
-/* Test that, after any reset, a legacy device has its page size. */
+/* Test that, after a reset, a legacy device (and no other) gets the page size. */
 static void mmio_reset_order(struct kunit *test)
 {
 	struct mmio *mmio = test->priv;
@@ -99,20 +99,25 @@ static void mmio_sleep_order(struct kunit *test)
 static void mmio_noirq_order(struct kunit *test)
 {
 	struct mmio *mmio = test->priv;
-	unsigned int status_reads = mmio->status_reads;
+	unsigned int status_reads;
 
+	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
 	record_take(test, &mmio->record);
+	status_reads = mmio->status_reads;
 
 	KUNIT_EXPECT_EQ(test, mmio_down_noirq(mmio), 0);
 	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), 0);
 	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "");
 	KUNIT_EXPECT_EQ(test, mmio->status_reads, status_reads);
+
+	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
 }
 
 /* Test that, after sleep, a legacy device that lost its state finds its rings. */
 static void mmio_legacy_finds_rings(struct kunit *test)
 {
 	mmio_suspend(test);
+	mmio_end_reset(test->priv);
 	mmio_resume(test);
 
 	mmio_expect_legacy_rings(test);
