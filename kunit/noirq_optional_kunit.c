@@ -240,8 +240,8 @@ static void optional_has_no_noirq(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, virtio_device_has_noirq(&fake->vdev));
 }
 
-/* Test that who can do without has both callbacks of the normal phase. */
-static void optional_incomplete_is_refused(struct kunit *test)
+/* A driver for the noirq phase that the normal one is not enough for. */
+static struct virtio_driver optional_incomplete_driver(struct kunit *test)
 {
 	const struct optional_incomplete *incomplete = test->param_value;
 	struct virtio_driver drv = incomplete->drv;
@@ -249,6 +249,24 @@ static void optional_incomplete_is_refused(struct kunit *test)
 	drv.driver.name = KBUILD_MODNAME "_incomplete";
 	drv.freeze_noirq = optional_freeze_noirq;
 	drv.restore_noirq = optional_restore_noirq;
+
+	return drv;
+}
+
+/* Test that who cannot do without needs no callbacks of the normal phase. */
+static void optional_incomplete_is_accepted(struct kunit *test)
+{
+	struct virtio_driver drv = optional_incomplete_driver(test);
+
+	KUNIT_ASSERT_EQ(test, register_virtio_driver(&drv), 0);
+	unregister_virtio_driver(&drv);
+}
+
+/* Test that who can do without has both callbacks of the normal phase. */
+static void optional_incomplete_is_refused(struct kunit *test)
+{
+	struct virtio_driver drv = optional_incomplete_driver(test);
+
 	drv.noirq_optional = true;
 
 	KUNIT_EXPECT_EQ(test, register_virtio_driver(&drv), -EINVAL);
@@ -297,6 +315,7 @@ static struct kunit_case optional_cases[] = {
 	KUNIT_CASE_PARAM(optional_freeze_fails_without_support, optional_transport_gen_params),
 	KUNIT_CASE(optional_has_noirq),
 	KUNIT_CASE_PARAM(optional_has_no_noirq, optional_transport_gen_params),
+	KUNIT_CASE_PARAM(optional_incomplete_is_accepted, optional_incomplete_gen_params),
 	KUNIT_CASE_PARAM(optional_incomplete_is_refused, optional_incomplete_gen_params),
 	KUNIT_CASE(optional_without_callbacks),
 	{}
