@@ -31,6 +31,21 @@ static const char *mmio_fail_probe(struct kunit *test)
 	return record_take_from(test, &mmio->record, "QueueSel");
 }
 
+/* In probe, the first queue is looked at, then disabled, and that is all. */
+static void mmio_expect_disabled(struct kunit *test, const char *looked, int err)
+{
+	struct mmio *mmio = test->priv;
+
+	mmio_want_select(mmio, 0);
+	mmio_want(mmio, "%s", looked);
+	mmio_want_no_queue(mmio);
+	mmio_want(mmio, "free_irq Status=%x ", mmio_failed_status(mmio));
+
+	KUNIT_EXPECT_STREQ(test, mmio_fail_probe(test),
+			   record_take(test, &mmio->wanted));
+	KUNIT_EXPECT_EQ(test, mmio->probe_err, err);
+}
+
 /*
  * Tests: a device that behaves
  */
@@ -149,14 +164,8 @@ static void mmio_probe_of_no_queue(struct kunit *test)
 
 	mmio_unbind(test);
 	mmio_zero(mmio);
-	mmio_want_select(mmio, 0);
-	mmio_want(mmio, "QueueNumMax? ");
-	mmio_want_no_queue(mmio);
-	mmio_want(mmio, "free_irq Status=%x ", mmio_failed_status(mmio));
 
-	KUNIT_EXPECT_STREQ(test, mmio_fail_probe(test),
-			   record_take(test, &mmio->wanted));
-	KUNIT_EXPECT_EQ(test, mmio->probe_err, -ENOENT);
+	mmio_expect_disabled(test, "QueueNumMax? ", -ENOENT);
 }
 
 /* Test that, in probe, a queue without memory for its ring is disabled. */
@@ -167,14 +176,8 @@ static void mmio_probe_without_memory(struct kunit *test)
 	mmio_unbind(test);
 	mmio_use_own_memory(mmio);
 	mmio->no_memory = true;
-	mmio_want_select(mmio, 0);
-	mmio_want(mmio, "QueueNumMax? ");
-	mmio_want_no_queue(mmio);
-	mmio_want(mmio, "free_irq Status=%x ", mmio_failed_status(mmio));
 
-	KUNIT_EXPECT_STREQ(test, mmio_fail_probe(test),
-			   record_take(test, &mmio->wanted));
-	KUNIT_EXPECT_EQ(test, mmio->probe_err, -ENOMEM);
+	mmio_expect_disabled(test, "QueueNumMax? ", -ENOMEM);
 }
 
 /* Test that, in probe, a ring out of reach of a legacy device is freed. */
@@ -185,14 +188,8 @@ static void mmio_probe_of_far_ring(struct kunit *test)
 	mmio_unbind(test);
 	mmio_use_own_memory(mmio);
 	mmio->far = BIT_ULL(32 + PAGE_SHIFT);
-	mmio_want_select(mmio, 0);
-	mmio_want(mmio, "QueueNumMax? QueueNum=8 ");
-	mmio_want_no_queue(mmio);
-	mmio_want(mmio, "free_irq Status=%x ", mmio_failed_status(mmio));
 
-	KUNIT_EXPECT_STREQ(test, mmio_fail_probe(test),
-			   record_take(test, &mmio->wanted));
-	KUNIT_EXPECT_EQ(test, mmio->probe_err, -E2BIG);
+	mmio_expect_disabled(test, "QueueNumMax? QueueNum=8 ", -E2BIG);
 	KUNIT_EXPECT_EQ(test, mmio->allocations, 2);
 }
 
