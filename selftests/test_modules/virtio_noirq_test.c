@@ -377,6 +377,8 @@ static void vnt_del_vq(struct vnt *t)
 		return;
 
 	vnt_detach(t);
+	/* Its handler may still look for the next queue; v7.3 does not wait. */
+	virtio_synchronize_cbs(t->vdev);
 	t->vdev->config->del_vqs(t->vdev);
 	t->vq = NULL;
 }
