@@ -121,7 +121,8 @@ static unsigned int vst_thread_changes;
 static s64 vst_thread_max_us;
 
 static struct task_struct *vst_reader;
-static DECLARE_COMPLETION(vst_read_start);
+static DECLARE_WAIT_QUEUE_HEAD(vst_read_wait);
+static bool vst_read_wanted;
 static DECLARE_COMPLETION(vst_read_sent);
 static struct vst_stats vst_reads;
 
@@ -283,7 +284,8 @@ static int vst_end_phase(enum vst_phase phase)
 	/* It need not be answered. */
 	if (vst_is(phase, read_in)) {
 		reinit_completion(&vst_read_sent);
-		complete(&vst_read_start);
+		WRITE_ONCE(vst_read_wanted, true);
+		wake_up(&vst_read_wait);
 		if (!wait_for_completion_timeout(&vst_read_sent, 10 * HZ))
 			return -EIO;
 	}
@@ -394,18 +396,18 @@ static int vst_read(void *data)
 {
 	struct vst *vst = data;
 
-	while (!wait_for_completion_interruptible(&vst_read_start) &&
-	       !kthread_should_stop()) {
+	for (;;) {
+		wait_event_interruptible(vst_read_wait, kthread_should_stop() ||
+					 xchg(&vst_read_wanted, false));
+		if (kthread_should_stop())
+			return 0;
 		if (regulator_get_voltage(vst->io) < 0)
 			vst_reads.errors++;
 	}
-
-	return 0;
 }
 
 static void vst_stop_thread(void *data)
 {
-	complete_all(&vst_read_start);
 	kthread_stop(data);
 }
 
