@@ -39,12 +39,13 @@ class Case:
     errors: tuple = ()  # phases in which the consumer has errors when it is
     after: tuple = ()   # and in the cycle that follows a faulty one
     domain: bool = True     # genpd switches the domain on in each resume
-    reads: str = ""     # how the message of the second thread waits in vain
+    reads: str = ""     # how the message of the second thread waits
+    answered: bool = False  # it is, and suspend_noirq waits for that: else in vain
     aborts: bool = False    # the transition is aborted: counted as failed
     noirq: bool = True  # works in the noirq phase
     off: bool = True    # all is off on the platform while it sleeps
     notified: bool = True   # each notification arrives
-    reload: bool = False    # the transport's module, after each cycle
+    reload: str = ""    # the transport's "module" or "driver", after each cycle
     append: str = ""    # to the kernel command line
     log: str = ""       # lines that are in the kernel log, a pattern
     timeout_ms: int = 60000  # of a message, as without a device tree property
@@ -73,6 +74,12 @@ CASES = {
         many=100, sleep="platform", module="read_in=suspend_noirq",
         each=("fault hold 1 0x17:8",), reads="polled", off=False,
         timeout_ms=600000, log="messages still in flight"),
+    "waited-for": Case(
+        "a message sent before interrupts are off, answered then; suspend_noirq "
+        "waits for its sender", many=20, sleep="platform",
+        module="read_in=suspend wait=1",
+        each=("fault late:2000 1 0x17:8",), reads="interrupt", answered=True,
+        off=False),
     "abort-devices": Case(
         "pm_test=devices: the device goes down to freeze and comes back",
         cycles=10, many=1000, sleep="devices", off=False),
@@ -123,7 +130,11 @@ CASES = {
         "the transport's module is unloaded and loaded between cycles",
         # Else fw_devlink has the consumer wait for an SCMI device that is gone
         # since the first load; v7.3 does so without any sleep.
-        append="fw_devlink=permissive", reload=True, many=20, notified=False),
+        append="fw_devlink=permissive", reload="module", many=20, notified=False),
+    "rebind": Case(
+        "the transport's driver is unbound, and bound again after another sleep",
+        sleep="platform", append="fw_devlink=permissive", reload="driver",
+        many=20, off=False, notified=False),
     "pci": Case(
         "on virtio-pci, which has no noirq phase: works after the resume",
         device="vhost-user-scmi-pci", noirq=False, faulty=1,

@@ -367,12 +367,18 @@ class Run:
                         "requests answered")
         if case.reads:
             reads = self.phases.get("reads", NOTHING)
-            polled = reads.requests if case.reads == "polled" else 0
-            self.expect(reads.requests == reads.errors == self.cycles and
-                        reads.polled == polled and not reads.answered and
+            polled = self.cycles if case.reads == "polled" else 0
+            answered = self.cycles if case.answered else 0
+            waits = self.values.get("waits")
+            self.expect(reads.requests == self.cycles and
+                        reads.errors == self.cycles - answered and
+                        reads.polled == polled and
+                        reads.answered == answered and
+                        waits == str(answered) and
                         reads.max_us < READ_LIMIT_US,
-                        f"reads: {reads}, expected {self.cycles} that wait in "
-                        f"vain, {polled} polled, {READ_LIMIT_US} us at most")
+                        f"reads: {reads}, waits {waits}; expected "
+                        f"{self.cycles}, {polled} polled, {answered} answered "
+                        f"and waited for, {READ_LIMIT_US} us at most")
 
     def judge(self):
         """Compare with what noirq support promises."""
@@ -391,7 +397,10 @@ class Run:
                         f"off on the platform in {self.off_cycles} of "
                         f"{self.done} sleeps")
         if case.sleep not in HIBERNATION:
-            done = (0, self.done) if case.aborts else (self.done, 0)
+            sleeps = self.done
+            if case.reload == "driver":
+                sleeps += self.done - 1
+            done = (0, sleeps) if case.aborts else (sleeps, 0)
             text = f"{done[0]} failed {done[1]}"
             self.expect(self.values.get("suspends") == text,
                         f"suspends: {self.values.get('suspends')}, "
@@ -459,7 +468,7 @@ class Run:
                   f"scmi_cycles={self.cycles} scmi_sleep={case.sleep} "
                   f"scmi_wake={case.wake} "
                   f'scmi_module="{case.module}" '
-                  f"scmi_reload={int(case.reload)} "
+                  f"scmi_reload={case.reload} "
                   f"scmi_resume={int(self.booted)} {case.append} "
                   f"{self.args.append}")
         return self.machine() + [

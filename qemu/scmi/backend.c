@@ -220,6 +220,8 @@ static void accept_command(struct backend *b, const struct chain *chain)
 		p->fault = b->fault;
 		if (p->fault.kind == FAULT_HOLD)
 			p->due = NEVER;
+		else if (p->fault.kind == FAULT_LATE)
+			p->due += p->fault.late_us;
 	}
 	while (*end)
 		end = &(*end)->next;

@@ -20,6 +20,7 @@ enum { CMDQ, EVENTQ, QUEUES };
 enum fault_kind {
 	FAULT_NONE,
 	FAULT_HOLD,	/* neither executed nor answered */
+	FAULT_LATE,	/* executed and answered later */
 	FAULT_TOKEN,	/* answered with another token */
 	FAULT_SHORT,	/* answered without status and values */
 	FAULT_STATUS,	/* not executed, answered with an error */
@@ -28,6 +29,7 @@ enum fault_kind {
 struct fault {
 	enum fault_kind kind;
 	int status;
+	__u64 late_us;
 	unsigned int left;		/* messages that it will hit */
 	int protocol, message;		/* which ones, or -1 for any */
 };

@@ -27,6 +27,7 @@ const char control_help[] =
 "delay MS                execute and answer each command MS milliseconds later\n"
 "fault hold N [P[:M]]    the next N commands (of protocol P, message M) are\n"
 "                            neither executed nor answered\n"
+"fault late:MS N [P[:M]] ... are executed and answered MS milliseconds later\n"
 "fault token N [P[:M]]   ... are answered with another token\n"
 "fault short N [P[:M]]   ... are answered with the header alone\n"
 "fault status:S N [P[:M]]    ... are not executed, the answer is status S\n"
@@ -257,12 +258,19 @@ static bool fault_kind(const char *word, struct fault *fault)
 		{ "short", FAULT_SHORT },
 	};
 	unsigned int i;
-	__u64 status;
+	__u64 status, ms;
 
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
 		fault->kind = kinds[i].kind;
 		if (!strcmp(word, kinds[i].name))
 			return true;
+	}
+	if (!strncmp(word, "late:", 5)) {
+		fault->kind = FAULT_LATE;
+		if (!number(word + 5, &ms) || ms > MS_MAX)
+			return false;
+		fault->late_us = ms * 1000;
+		return true;
 	}
 	fault->kind = FAULT_STATUS;
 	if (strncmp(word, "status:-", 8) || !number(word + 8, &status) ||
@@ -302,7 +310,7 @@ static const char *cmd_fault(struct line *l)
 	if (l->words < 3 || l->words > 4 || !fault_kind(l->word[1], &fault) ||
 	    !arg(l, 2, 0xffffffff, &n) ||
 	    (l->words == 4 && !fault_filter(l->word[3], &fault)))
-		return "fault hold|token|short|status:-S N [P[:M]], or fault none";
+		return "fault hold|late:MS|token|short|status:-S N [P[:M]], or fault none";
 	fault.left = n;
 	l->b->fault = fault;
 	return NULL;

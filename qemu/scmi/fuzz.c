@@ -331,13 +331,14 @@ static void any_control(struct input *in)
 static void fault(struct input *in)
 {
 	static const struct fault faults[] = {
-		{ FAULT_HOLD, 0, 3, -1, -1 },
-		{ FAULT_TOKEN, 0, 2, -1, -1 },
-		{ FAULT_SHORT, 0, 2, SCMI_CLOCK, -1 },
-		{ FAULT_STATUS, -6, 2, SCMI_CLOCK, 5 },
+		{ FAULT_HOLD, 0, 0, 3, -1, -1 },
+		{ FAULT_TOKEN, 0, 0, 2, -1, -1 },
+		{ FAULT_SHORT, 0, 0, 2, SCMI_CLOCK, -1 },
+		{ FAULT_STATUS, -6, 0, 2, SCMI_CLOCK, 5 },
+		{ FAULT_LATE, 0, 1000, 2, -1, -1 },
 	};
 
-	b.fault = faults[get8(in) % 4];
+	b.fault = faults[get8(in) % ARRAY_SIZE(faults)];
 	b.delay_us = get8(in) * 100;
 }
 

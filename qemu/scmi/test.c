@@ -1364,6 +1364,22 @@ static void test_hold(void)
 	EXPECT_EQ(counter("answered"), 3);
 }
 
+static void test_late(void)
+{
+	__u64 t = now_ms();
+
+	EXPECT(ctl("fault late:200 1 0x14:7"));
+	SEND(0, SCMI_CLOCK, 7, 1, 1, 0);
+	wait_counter("delayed", 1);
+
+	/* others are answered meanwhile, and the next one at once */
+	SEND(2, SCMI_CLOCK, 7, 2, 1, 0);
+	EXPECT_EQ(get_reply(2, SOON).status, SCMI_SUCCESS);
+	EXPECT_EQ(get_reply(0, SOON).status, SCMI_SUCCESS);
+	EXPECT(now_ms() - t >= 200);
+	EXPECT_EQ(state("clock 1 ", "enabled "), 1);
+}
+
 static void test_garbage(void)
 {
 	struct reply r;
@@ -1730,7 +1746,8 @@ static void test_control_errors(void)
 		"tick 9999999999 clock 0", "delay", "delay x", "delay 1x",
 		"delay 3600001", "fault", "fault hold", "fault hold x",
 		"fault colour 1", "fault status:0 1", "fault status:-0 1",
-		"fault status:-x 1", "fault hold 1 0x100", "fault hold 1 0x14:",
+		"fault status:-x 1", "fault late 1", "fault late:x 1",
+		"fault late:3600001 1", "fault hold 1 0x100", "fault hold 1 0x14:",
 		"fault hold 1 0x14:0x100", "fault none now", "disconnect x",
 		"disconnect 1 2",
 	};
@@ -1820,6 +1837,7 @@ static const struct test {
 	{ "regions", test_regions },
 	{ "delay", test_delay },
 	{ "hold", test_hold },
+	{ "late", test_late },
 	{ "garbage", test_garbage },
 	{ "disconnect", test_disconnect },
 	{ "connect", test_connect },

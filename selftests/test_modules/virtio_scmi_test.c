@@ -13,6 +13,8 @@
  *
  *   thread=1          a thread sets the rate of the second clock all the time
  *   read_in=PHASE     a thread asks for the voltage of the io supply
+ *   wait=1            suspend_noirq() waits for the answer to that thread, as if
+ *                     for a lock that it holds
  *   wakeup_in=PHASE   a wakeup event
  *   fail_restore=1    the SCMI device cannot be negotiated with when the system
  *                     resumes; in every second cycle, from the first one on
@@ -28,8 +30,8 @@
  * with the SCMI requests made; those of them that waited for the answer by polling
  * and for an interrupt, which none does that was refused; those that were done;
  * operations that failed; and the time of all requests and of the longest. Then
- * the rate asked for last, the events that the platform sent about clocks, and
- * what the threads did.
+ * the rate asked for last, the events that the platform sent about clocks, what
+ * the threads did, and how often suspend_noirq() had to wait.
  */
 
 #include <linux/clk.h>
@@ -64,6 +66,10 @@ MODULE_PARM_DESC(wake, "Seconds after which a sleep ends");
 static char *read_in;
 module_param(read_in, charp, 0444);
 MODULE_PARM_DESC(read_in, "Phase in which a thread asks for a voltage");
+
+static bool wait;
+module_param(wait, bool, 0444);
+MODULE_PARM_DESC(wait, "suspend_noirq() waits for that thread");
 
 static char *wakeup_in;
 module_param(wakeup_in, charp, 0444);
@@ -124,6 +130,8 @@ static struct task_struct *vst_reader;
 static DECLARE_WAIT_QUEUE_HEAD(vst_read_wait);
 static bool vst_read_wanted;
 static DECLARE_COMPLETION(vst_read_sent);
+static DECLARE_COMPLETION(vst_read_done);
+static unsigned int vst_waits;
 static struct vst_stats vst_reads;
 
 static unsigned int vst_cycles;
@@ -284,6 +292,7 @@ static int vst_end_phase(enum vst_phase phase)
 	/* It need not be answered. */
 	if (vst_is(phase, read_in)) {
 		reinit_completion(&vst_read_sent);
+		reinit_completion(&vst_read_done);
 		WRITE_ONCE(vst_read_wanted, true);
 		wake_up(&vst_read_wait);
 		if (!wait_for_completion_timeout(&vst_read_sent, 10 * HZ))
@@ -340,6 +349,11 @@ static int vst_suspend_late(struct device *dev)
 static int vst_suspend_noirq(struct device *dev)
 {
 	struct vst *vst = dev_get_drvdata(dev);
+
+	if (wait) {
+		vst_waits += !completion_done(&vst_read_done);
+		wait_for_completion(&vst_read_done);
+	}
 
 	vst_do(vst, VST_SUSPEND_NOIRQ, "disable clock", vst_disable_clk);
 	vst_do(vst, VST_SUSPEND_NOIRQ, "disable supply", vst_disable_vdd);
@@ -403,6 +417,7 @@ static int vst_read(void *data)
 			return 0;
 		if (regulator_get_voltage(vst->io) < 0)
 			vst_reads.errors++;
+		complete(&vst_read_done);
 	}
 }
 
@@ -529,9 +544,9 @@ static int vst_results_show(struct seq_file *s, void *data)
 	for (i = 0; i < VST_PHASES; i++)
 		vst_show_stats(s, vst_phase_name[i], &vst_stats[i]);
 	vst_show_stats(s, "reads", &vst_reads);
-	seq_printf(s, "rate %lu\nevents %d\nthread changes %u max_us %lld\n",
+	seq_printf(s, "rate %lu\nevents %d\nthread changes %u max_us %lld\nwaits %u\n",
 		   vst_rate, atomic_read(&vst_events), vst_thread_changes,
-		   vst_thread_max_us);
+		   vst_thread_max_us, vst_waits);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(vst_results);
