@@ -13,6 +13,7 @@
  *
  *   thread=1          a thread sets the rate of the second clock all the time
  *   read_in=PHASE     a thread asks for the voltage of the io supply
+ *   set=1             it sets the rate of the second clock instead
  *   wait=1            suspend_noirq() waits for the answer to that thread, as if
  *                     for a lock that it holds
  *   wakeup_in=PHASE   a wakeup event
@@ -66,6 +67,10 @@ MODULE_PARM_DESC(wake, "Seconds after which a sleep ends");
 static char *read_in;
 module_param(read_in, charp, 0444);
 MODULE_PARM_DESC(read_in, "Phase in which a thread asks for a voltage");
+
+static bool set;
+module_param(set, bool, 0444);
+MODULE_PARM_DESC(set, "That thread sets the rate of the second clock instead");
 
 static bool wait;
 module_param(wait, bool, 0444);
@@ -415,7 +420,9 @@ static int vst_read(void *data)
 					 xchg(&vst_read_wanted, false));
 		if (kthread_should_stop())
 			return 0;
-		if (regulator_get_voltage(vst->io) < 0)
+		if (set)
+			clk_set_rate(vst->clk_2, VST_RATE_2(++vst_thread_changes));
+		else if (regulator_get_voltage(vst->io) < 0)
 			vst_reads.errors++;
 		complete(&vst_read_done);
 	}
