@@ -348,7 +348,8 @@ static int vst_suspend(struct device *dev)
 
 static int vst_suspend_late(struct device *dev)
 {
-	return vst_use(dev, VST_SUSPEND_LATE);
+	/* suspend_noirq() is to be the one that has to wait */
+	return wait ? 0 : vst_use(dev, VST_SUSPEND_LATE);
 }
 
 static int vst_suspend_noirq(struct device *dev)
