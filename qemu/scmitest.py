@@ -365,16 +365,19 @@ class Run:
             self.expect(case.errors or phase.answered == phase.requests,
                         f"{name}: {phase.answered} of {phase.requests} "
                         "requests answered")
-        if case.reads:
-            reads = self.phases.get("reads", NOTHING)
-            if case.answered:
-                waits = self.values.get("waits")
-                self.expect(reads.interrupt == self.cycles and
-                            reads.answered == reads.requests and
-                            not reads.errors and waits == str(self.cycles),
-                            f"reads: {reads}, {waits} waited for; expected "
-                            f"{self.cycles}, all answered")
-                return
+
+    def judge_reads(self):
+        """How the messages of the second thread ended."""
+        case = self.case
+        reads = self.phases.get("reads", NOTHING)
+        if case.answered:
+            waits = self.values.get("waits")
+            self.expect(reads.interrupt == self.cycles and
+                        reads.answered == reads.requests and
+                        not reads.errors and waits == str(self.cycles),
+                        f"reads: {reads}, {waits} waited for; expected "
+                        f"{self.cycles}, all answered")
+        elif case.reads:
             polled = reads.requests if case.reads == "polled" else 0
             self.expect(reads.requests == reads.errors == self.cycles and
                         reads.polled == polled and not reads.answered and
@@ -388,6 +391,7 @@ class Run:
         self.expect(self.done == self.cycles,
                     f"{self.done} of {self.cycles} cycles")
         self.judge_phases()
+        self.judge_reads()
         for name, value in self.counters.items():
             self.expect(not value or (name != "xfers_inflight" and
                                       ("timeout" not in name or case.log)),
