@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # apt without touching the system's apt: sources, lists and downloads in
-# folders of our own. Source it after lib.sh.
+# folders of our own. Source it after all.sh.
 
 VN_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 

@@ -12,7 +12,7 @@ import os
 import pathlib
 import sys
 
-SNIPPET = pathlib.Path(__file__).resolve().parent.parent / "MAINTAINERS.snippet"
+SNIPPET = pathlib.Path(__file__).resolve().parent.parent.parent / "MAINTAINERS.snippet"
 
 
 def entries(lines):

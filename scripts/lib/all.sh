@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What every script here shares: the environment, the cache's paths, and the files
+# beside this one. Source it first; it sets -euo pipefail.
+#
+# Exit codes: 0 done, 3 failed and the one line "error: what; what to do" is
+# out already, 130 interrupted. The top-level script turns 3 into 1.
+
+set -Eeuo pipefail
+export LC_ALL=C
+
+# The caller's make and kbuild settings must not leak into the builds made here.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES GNUMAKEFLAGS MAKEFILES
+unset O M V W C CC LD AS AR NM ARCH SUBARCH CROSS_COMPILE LLVM CF CHECK LOCALVERSION
+unset KBUILD_OUTPUT KBUILD_EXTMOD KCONFIG_CONFIG KCONFIG_ALLCONFIG KCFLAGS KCPPFLAGS
+unset CFLAGS CPPFLAGS LDFLAGS INSTALL_PATH INSTALL_MOD_PATH OUTPUT TARGETS
+unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_PREFIX QUILT_PATCHES
+
+VN_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+VN_SELF=${0##*/}
+CACHE=${VIRTIO_NOIRQ_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/virtio-noirq}
+[[ $CACHE == /* ]] || CACHE=$PWD/$CACHE
+
+# The children of one run find the same cache, whatever their working folder.
+export VIRTIO_NOIRQ_CACHE=$CACHE
+
+# shellcheck disable=SC2034 # used by the scripts that source this file
+{
+	BUILT=$CACHE/built		# all that can be made again; the downloads are beside it
+	LINUX=$BUILT/linux		# the tree of the main series
+	LINUX_MARK=$LINUX/.virtio-noirq-base
+	STACKS=$BUILT/stacks		# the tree of all other stacks, and its builds
+	LOGS=$BUILT/logs
+	# Disk space that one piece of work takes, in MB, measured on v7.3.
+	# Change these figures here only.
+	SPACE_DEB=200		# the downloaded source package
+	SPACE_GIT=700		# .git of a shallow clone, dropped afterwards
+	SPACE_TREE=2100		# the unpacked kernel tree
+	SPACE_BUILD=500	# one build folder
+	SPACE_STACKS=200	# a hard-linked tree, and the objects of some folders
+}
+
+for VN_PART in child progress cache series ktap; do
+	# shellcheck source=/dev/null
+	. "$VN_ROOT/scripts/lib/$VN_PART.sh"
+done
+
