@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads KTAP: what the kernel, the selftests and the scripts here print."""
+"""Reads and prints KTAP: what the kernel, the selftests and the scripts here print."""
 
 import re
+import sys
 
 INDENT = re.compile(r"^((?:# |#(?=ok|not ok|1\.\.)|    |  )*)(.*)$")
 TIME = re.compile(r"^\[ *\d+\.\d+\] ")
@@ -42,7 +43,10 @@ class Part:
     def close(self, depth):
         """Ends the level at `depth`; returns how many failures it had."""
         level = self.levels.pop(depth)
-        if level.plan is not None and level.plan != level.seen:
+        if depth == 0 and level.plan is None:
+            self.fail("no plan, so that it did not come to its end")
+            level.bad += 1
+        elif level.plan is not None and level.plan != level.seen:
             self.fail(f"{level.seen} results where {level.plan} were planned")
             level.bad += 1
         return level.bad
@@ -131,3 +135,51 @@ def read_part(name, path):
     if not (part.passed or part.skips or part.failures):
         part.fail(f"no results in {path}")
     return part
+
+
+FAILED = 3  # the exit code of a part that has said what failed
+
+
+class Printer:
+    """Prints results, numbered; those that are part of one by a printer of their own.
+
+    With `planned` the plan comes first, else last.
+    """
+
+    def __init__(self, planned=None, indent="", file=None):
+        self.indent = indent
+        self.file = file or sys.stdout
+        self.planned = planned
+        self.number = 0
+        self.bad = 0
+        self.line("KTAP version 1")
+        if planned is not None:
+            self.line(f"1..{planned}")
+
+    def line(self, text):
+        """Prints a line as it is."""
+        print(f"{self.indent}{text}", file=self.file)
+
+    def note(self, *texts):
+        """Prints what is no result."""
+        for text in texts:
+            for line in text.splitlines():
+                self.line(f"# {line}")
+
+    def result(self, passed, name, *why, skip=None):
+        """Prints a result, after why it is so; `skip` is the reason of a skip."""
+        self.note(*why)
+        self.number += 1
+        self.bad += not passed
+        self.line(f"{'' if passed else 'not '}ok {self.number} {name}"
+                  + (f" # SKIP {skip}" if skip is not None else ""))
+
+    def parts(self, planned=None):
+        """Returns the printer of what the next result consists of."""
+        return Printer(planned, self.indent + "    ", self.file)
+
+    def end(self):
+        """Prints the plan if it comes last; returns the exit code."""
+        if self.planned is None:
+            self.line(f"1..{self.number}")
+        return FAILED if self.bad or not self.number else 0
