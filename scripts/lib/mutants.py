@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Build and run the mutants of scripts/mutants.d; see scripts/mutants --help.
+"""Build and run the mutants of a series; see scripts/mutants --help.
 
 All mutants that change one function are compiled into one UML kernel: each as
 a copy of its function, and in place of the function a switch that the boot
@@ -22,6 +22,10 @@ import subprocess
 import sys
 import time
 
+sys.dont_write_bytecode = True  # keep the folder clean
+from ktap import Printer  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 TESTS = "drivers/virtio/tests"
 CORE = "drivers/virtio/virtio.c"    # has the boot parameter
 PARAMETER = """
@@ -45,6 +49,7 @@ class Stale(Exception):
 class Mutant:
     """A change of the kernel, and the test that must notice it."""
     name: str
+    path: pathlib.Path  # where it is described
     file: str
     number: int     # selects it in the kernel, 0 is none
     breaks: str = ""
@@ -72,17 +77,17 @@ def read_mutants(folder):
                  if not line.startswith("#")]
         file = next(line.split()[1] for line in lines if line.startswith("file "))
         for section in "\n".join(lines).split("\n== ")[1:]:
-            mutants.append(parse_mutant(section, file, len(mutants) + 1))
+            mutants.append(parse_mutant(section, path, file, len(mutants) + 1))
     for mutant in mutants:
         if sum(mutant.name == other.name for other in mutants) > 1:
             raise Bad(f"two mutants are called {mutant.name}; rename one")
     return mutants
 
 
-def parse_mutant(section, file, number):
+def parse_mutant(section, path, file, number):
     """Return a mutant: its name, its fields, then the hunk of a diff."""
     name, *lines = section.rstrip().splitlines()
-    mutant = Mutant(name, file, number)
+    mutant = Mutant(name, path, file, number)
     while lines and lines[0].split(" ")[0] in FIELDS:
         field, text = lines.pop(0).split(" ", 1)
         setattr(mutant, field, text)
@@ -101,7 +106,7 @@ def find_old(mutant, text):
     count = ("\n" + text).count("\n" + mutant.old)
     if count != 1:
         raise Stale(f"stale: its old text is {count} times in {mutant.file}, not once; "
-                    "mend it in scripts/mutants.d")
+                    f"mend it in {mutant.path}")
     return ("\n" + text).index("\n" + mutant.old)
 
 
@@ -181,11 +186,18 @@ def mutate(text, mutants):
     return text
 
 
+def sources(args):
+    """Return the C files that mutants may be in or that see the headers."""
+    return sorted({path for folder in [pathlib.Path(CORE).parent, *args.build]
+                   for path in args.tree.glob(f"{folder}/**/*.c")})
+
+
 class Kernel:
     """The build folder, and the programs made there."""
 
     def __init__(self, args):
         self.tree, self.out = args.tree, args.out
+        self.sources = sources(args)
         self.log, self.jobs, self.make = args.log, args.jobs, args.make
 
     def read(self, file):
@@ -213,7 +225,7 @@ class Kernel:
             path = self.out / "mutants" / file
             write(path, self.mutated(file, mutants))
             first += f'#include "{path}"\n'
-        for source in sorted(self.tree.glob("drivers/virtio/**/*.c")):
+        for source in self.sources:
             file = str(source.relative_to(self.tree))
             if (self.out / file).with_suffix(".o").exists():
                 write(self.out / file, f'{first}#line 1 "{file}"\n{self.mutated(file, mutants)}'
@@ -306,7 +318,7 @@ class Results:
     def __init__(self, args, mutants):
         self.mutants = mutants
         self.folder = args.killed
-        self.inputs = self.read_inputs(args.tree)
+        self.inputs = self.read_inputs(args)
         self.results = {}
         self.start, self.before = time.monotonic(), 0
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -314,13 +326,13 @@ class Results:
             if self.path(mutant).exists():
                 self.results[mutant.name] = True, self.path(mutant).read_text(encoding="utf-8")
 
-    @staticmethod
-    def read_inputs(tree):
+    def read_inputs(self, args):
         """Return a hash of all that every result depends on."""
-        files = [pathlib.Path(__file__), pathlib.Path(__file__).with_name("kunit"),
-                 tree / ".virtio-noirq-base",
-                 *tree.glob("drivers/virtio/*.[ch]"), *tree.glob(f"{TESTS}/*"),
-                 *tree.glob("include/linux/virtio*.h")]
+        tree = args.tree
+        files = {pathlib.Path(__file__), ROOT / "scripts" / "kunit", tree / ".virtio-noirq-base",
+                 *sources(args), *tree.glob(f"{TESTS}/*"), *tree.glob("drivers/virtio/*.h"),
+                 *tree.glob("include/linux/virtio*.h"),
+                 *(tree / mutant.file for mutant in self.mutants)}
         hashes = hashlib.sha256(subprocess.check_output(["gcc", "--version"]))
         for file in sorted(files):
             hashes.update(file.read_bytes())
@@ -387,17 +399,33 @@ def run_all(kernel, results):
             results.add(mutant, *check_mutant(kernel, mutant, timeouts[mutant.test]))
 
 
+def print_results(results, file):
+    """Print KTAP; return the exit code."""
+    ktap = Printer(file=file)
+    for mutant in results.mutants:
+        killed, text = results.results[mutant.name]
+        name = f"{mutant.name}: {mutant.breaks}"
+        if killed:
+            ktap.result(True, f"{name}; {text}")
+        else:
+            ktap.result(False, name, text)
+    ktap.note(f"{ktap.number - ktap.bad} of {ktap.number} mutants killed")
+    return ktap.end()
+
+
 def parse_args():
     """Return the arguments."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", default="mutants.d", help="where they are, beside this file")
+    parser.add_argument("--folder", type=pathlib.Path, required=True, help="where they are")
     parser.add_argument("--only", default="*", help="a glob of names of mutants")
     parser.add_argument("--list", action="store_true", help="print the mutants")
     parser.add_argument("--pending", action="store_true", help="print those that have to be run")
     parser.add_argument("--tree", type=pathlib.Path, help="the patched kernel tree")
+    parser.add_argument("--build", type=pathlib.Path, action="append", default=[],
+                        help="a folder of the tree that the series changes")
     parser.add_argument("--out", type=pathlib.Path, help="a copy of KUnit's build folder")
     parser.add_argument("--killed", type=pathlib.Path, help="the folder that remembers results")
-    parser.add_argument("--results", type=pathlib.Path, help="the file for the results")
+    parser.add_argument("--results", type=pathlib.Path, help="the file for the KTAP")
     parser.add_argument("--log", type=pathlib.Path, help="the file for the compiler's output")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("make", nargs="*", help="the command that builds the kernel")
@@ -405,32 +433,29 @@ def parse_args():
 
 
 def main():
-    """Do what the arguments say."""
+    """Do what the arguments say; return the exit code."""
     args = parse_args()
-    mutants = [mutant for mutant in read_mutants(pathlib.Path(__file__).parent / args.folder)
+    mutants = [mutant for mutant in read_mutants(args.folder)
                if fnmatch.fnmatch(mutant.name, args.only)]
     if not mutants:
         raise Bad(f"no mutant is called '{args.only}'; see scripts/mutants --list")
     if args.list:
         for mutant in mutants:
             print(f"{mutant.name}\t{mutant.test}\t{mutant.row}\t{mutant.breaks}")
-        return
+        return 0
     results = Results(args, mutants)
     if args.pending:
         for mutant in results.pending():
             print(mutant.name)
-        return
+        return 0
     if results.pending():
         run_all(Kernel(args), results)
     with open(args.results, "w", encoding="utf-8") as file:
-        for mutant in mutants:
-            killed, text = results.results[mutant.name]
-            print("ok" if killed else "not ok", mutant.name, mutant.breaks, text,
-                  sep="\t", file=file)
+        return print_results(results, file)
 
 
 if __name__ == "__main__":
     try:
-        main()
+        sys.exit(main())
     except Bad as bad:
         sys.exit(f"error: {bad}")
