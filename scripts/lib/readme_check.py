@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Check what README.md quotes against what was printed.
+
+Usage: scripts/lib/readme_check.py [COMMAND=FILE...]
+       scripts/lib/readme_check.py --help
+
+A quoted block behind the line "<!-- printed by: COMMAND -->" must be in FILE, the
+output of that COMMAND ("make demo", say), line by line: blanks and "# " in front may
+differ, guest times and ratios (39.9 µs, 4.9 x) by 2 % or 0.1, all else not at all. A
+block without a FILE is a skip. Prints KTAP.
+"""
+
+import os
+import re
+import sys
+
+sys.dont_write_bytecode = True  # keep the folder clean
+from ktap import Printer  # noqa: E402
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+README = os.path.join(ROOT, "README.md")
+MARK = re.compile(r"^<!-- printed by: (.+) -->$")
+MEASURED = re.compile(r"\d[\d,]*\.\d+(?= ?(?:ns|µs|ms|x)\b)")
+SAME = 0.02  # of a measured number, or
+ROUNDING = 0.1
+
+
+def blocks(lines):
+    """Yields (command, lines) of each marked block; no lines if none follows."""
+    for at, line in enumerate(lines):
+        if mark := MARK.match(line):
+            rest = lines[at + 1:]
+            while rest and not rest[0]:
+                rest.pop(0)
+            fenced = rest[:1] == ["```"] and "```" in rest[1:]
+            yield mark[1], rest[1:rest.index("```", 1)] if fenced else []
+
+
+def words(line):
+    """Returns a line with single blanks, measured numbers replaced, and those numbers."""
+    line = " ".join(line.removeprefix("# ").split())
+    return MEASURED.sub("N", line), [float(number.replace(",", ""))
+                                     for number in MEASURED.findall(line)]
+
+
+def is_same(quoted, printed):
+    """Whether two lines are the same, measured numbers about."""
+    (text, numbers), (other, others) = words(quoted), words(printed)
+    return text == other and all(abs(a - b) <= max(SAME * b, ROUNDING + 1e-9)
+                                 for a, b in zip(numbers, others))
+
+
+def differences(quoted, printed):
+    """Returns the lines of a block that were not printed there."""
+    starts = [at for at, line in enumerate(printed) if is_same(quoted[0], line)]
+    if not starts:
+        return [f"not printed: {quoted[0]}"]
+    found = printed[starts[-1]:] + [""] * len(quoted)
+    return [f"quoted:  {line}\nprinted: {other}"
+            for line, other in zip(quoted, found) if not is_same(line, other)]
+
+
+def read(path):
+    """Returns the lines of a file, or the end."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().splitlines()
+    except OSError as error:
+        sys.exit(f"error: cannot read {path} ({error.strerror}); name a file with the output")
+
+
+def main(args):
+    if "--help" in args:
+        print(__doc__.strip())
+        return 0
+    if not all("=" in arg for arg in args):
+        sys.exit("error: readme_check wants COMMAND=FILE...; "
+                 "see scripts/lib/readme_check.py --help")
+    printed = {command: read(path) for command, path in (arg.rsplit("=", 1) for arg in args)}
+    ktap = Printer()
+    quoted = list(blocks(read(README)))
+    for command, lines in quoted:
+        name = f"README.md: what {command} prints"
+        if not lines:
+            ktap.result(False, name, "no quoted block follows the mark")
+        elif command not in printed:
+            ktap.result(True, name, skip="it did not run here")
+        else:
+            why = differences(lines, printed[command])
+            ktap.result(not why, name, *why)
+    for command in sorted(printed.keys() - {command for command, _ in quoted}):
+        ktap.result(False, f"README.md: what {command} prints", "no block has its mark")
+    return ktap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
