@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Print what vmtest.py found: one row for each device variant."""
+"""Print what qemu/run.py found: one row for each device variant."""
 
 import argparse
 import json
@@ -10,7 +10,8 @@ import textwrap
 
 sys.dont_write_bytecode = True  # keep the folder clean
 # pylint: disable=wrong-import-position
-import matrix  # noqa: E402
+sys.path[0] = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+from blk import matrix  # noqa: E402
 
 ROW = "{:16} {:>6}  {:>13}  {:>14}  {:>9} {:>9} {:>7}   {}"
 WIDTH = 92  # characters
@@ -23,9 +24,9 @@ NO_FIGURE = "-"
 
 
 def load_results(folder):
-    """Return the results below a folder of vmtest.py, in table order."""
+    """Return the results below a folder of qemu/run.py, in table order."""
     results = []
-    for name in matrix.every_cell():
+    for name in matrix.cells():
         path = os.path.join(folder, name, "result.json")
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
@@ -111,14 +112,14 @@ def report(results, folder):
 
 def main():
     parser = argparse.ArgumentParser(
-        description="Print a table of the results of vmtest.py. The exit "
+        description="Print a table of the results of qemu/run.py. The exit "
         "status is 0 if all passed.")
-    parser.add_argument("folder", help="the --out folder of vmtest.py")
+    parser.add_argument("folder", help="the --out folder of qemu/run.py")
     args = parser.parse_args()
 
     results = load_results(args.folder)
     if not results:
-        sys.exit(f"error: no results in {args.folder}; run vmtest.py first")
+        sys.exit(f"error: no results in {args.folder}; run make demo")
     report(results, args.folder)
     return 0 if all(r["verdict"] == "pass" for r in results) else 1
 

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash disable=SC2034,SC2154 # shared with qemu/init
+#
+# Runs the tests that the kernel command line names. Read by qemu/init, whose
+# functions and variables it shares.
+#
+# VIRTIO_NOIRQ_PROGRAMS=A,B	programs to run, one after the other
+# VIRTIO_NOIRQ_VARIANT=NAME	variant to test
+# VIRTIO_NOIRQ_SWAP=ADDRESS	virtio-mmio device that is the swap disk
+# VIRTIO_NOIRQ_RESUME=1		go on from the image in the swap disk
+
+tests=/kselftest/drivers/virtio
+
+# The driver of the swap disk must not take the disks under test.
+bind_swap()
+{
+	set -- /sys/devices/platform/"$1"/virtio*
+	echo 0 > /sys/bus/virtio/drivers_autoprobe
+	insmod /modules/virtio_blk.ko
+	echo "${1##*/}" > /sys/bus/virtio/drivers/virtio_blk/bind
+	echo 1 > /sys/bus/virtio/drivers_autoprobe
+	export VIRTIO_NOIRQ_SWAP=/dev/vda
+}
+
+# The devices under test are in use while the image is read. Does not return if
+# it can go on from there.
+resume()
+{
+	insmod "$tests/test_modules/virtio_noirq_test.ko"
+	cat /sys/block/vda/dev > /sys/power/resume
+	echo "# program resume ended, status 1"
+}
+
+IFS=,
+[ ! "$VIRTIO_NOIRQ_SWAP" ] || bind_swap "$VIRTIO_NOIRQ_SWAP"
+if [ "$VIRTIO_NOIRQ_RESUME" ]; then
+	resume
+	failed=1 VIRTIO_NOIRQ_PROGRAMS='' VIRTIO_NOIRQ_CHECKS=''
+fi
+for program in $VIRTIO_NOIRQ_PROGRAMS; do
+	run "$tests/$program" -v "$VIRTIO_NOIRQ_VARIANT"
+done
+
+# A kernel built for coverage: how KUnit ended, and the counters, for scripts/coverage.
+sed -n 's/^\(not \)*ok /# kunit: &/p' "$debugfs"/kunit/*/results 2>/dev/null
+find "$debugfs/gcov" -name '*.gcda' 2>/dev/null | while read -r data; do
+	echo "# gcov $data"
+	base64 "$data"
+done

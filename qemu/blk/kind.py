@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Guests that run the kselftests on virtio-blk devices."""
+
+import json
+import os
+import re
+import time
+
+import guest
+from blk import matrix, mkdisk
+from console import Log, judge, read_log
+
+SETS = matrix.SETS
+guests = matrix.guests
+cells = matrix.cells
+
+CYCLES = 20
+FEWER = 4  # times fewer cycles where a cycle takes its time
+SLEEPERS = 4  # guests in the place of one, if they sleep in real time,
+SLOW_SLEEPERS = 2  # and if each cycle takes its time as well
+LONG_SLEEP = 4  # seconds, where it takes some to fall asleep in real time,
+LONGER_SLEEP = 8  # and with many devices
+RNG_PLACE = 30  # of an entropy device: its virtio-mmio bus
+SWAP_PLACE = 31  # of a disk: its virtio-mmio bus
+
+# A guest under -icount counts instructions instead of seconds: idle time costs
+# nothing, and times measured in the guest compare across runs and machines.
+MODES = {
+    "icount": ["-icount", "shift=0,sleep=off"],
+    "smp": ["-accel", "tcg,thread=multi"],
+}
+CPUS = {"icount": 1, "smp": 2}
+
+# What the test module asks of the host, on the console: so many sectors.
+RESIZE_LINE = re.compile(rb"\bhost: resize (\d+)\r?$", re.MULTILINE)
+
+
+class Guest(guest.Guest):
+    """One cell of the matrix, on one kernel."""
+
+    root = "blk"
+
+    def __init__(self, cell, settings):
+        self.heard = 0  # bytes of the console
+        if cell.case == "hibernate":
+            self.swap = SWAP_PLACE
+        super().__init__(cell, settings)
+        if cell.mode == "smp" or self.kernel.is_slow:
+            self.cycles = max(1, self.cycles // FEWER)
+
+    @classmethod
+    def prepare_all(cls, settings, cells):
+        """Write one image for each device that a guest can have."""
+        for number in range(max(cell.devices for cell in cells)):
+            mkdisk.write_disk(os.path.join(settings.out, f"disk{number}.img"),
+                              number)
+
+    def own_cycles(self):
+        """Return the sleep cycles on each path."""
+        return CYCLES
+
+    @property
+    def timeout(self):
+        """Seconds after which the guest is given up.
+
+        A cycle sleeps for at most 2 s, on two paths; the rest is reserve, for
+        many devices and a kernel with all its checks.
+        """
+        return self.settings.timeout or \
+            300 + 12 * (self.settings.cycles or CYCLES)
+
+    @property
+    def share(self):
+        """Return how much of a job the guest is: it may sleep in real time."""
+        if self.cell.mode != "smp":
+            return 1
+        return 1 / SLOW_SLEEPERS if self.kernel.is_slow else 1 / SLEEPERS
+
+    def programs(self):
+        """Return the names of all programs that run in the guest."""
+        checks = ["kernel_checks"] if self.kernel.checks else []
+        return self.cell.programs + checks
+
+    def environment(self):
+        """Return what init and the tests find in their environment."""
+        cell = self.cell
+        real_slow = cell.mode == "smp" and self.kernel.is_slow
+        sleep = LONG_SLEEP if cell.devices == 1 else LONGER_SLEEP
+        swaps = self.swap is not None
+        found = {
+            "PROGRAMS": ",".join(cell.programs), "VARIANT": cell.variant,
+            "CYCLES": self.cycles, "DEVICES": cell.devices,
+            "CPUS": CPUS[cell.mode], "PAGE_SIZE": self.kernel.page_size,
+            "IOMMU": 1 if cell.iommu else "",
+            "SLEEP_SEC": sleep if real_slow else "",
+            "HOST": 1,  # answers what the tests ask for on the console
+            "CHECKS": ",".join(self.kernel.checks),
+            "WINDOW": 1 if self.kernel.checks else "",
+            "SWAP": guest.address(SWAP_PLACE) + ".virtio_mmio" if swaps else "",
+            "RESUME": 1 if self.boots else "",
+        }
+        return {"VIRTIO_NOIRQ_" + name: value for name, value in found.items()}
+
+    def machine(self):
+        """Return QEMU's arguments for the machine."""
+        return [*MODES[self.cell.mode], "-smp", str(CPUS[self.cell.mode]),
+                "-rtc", "clock=vm,base=2026-01-01"]
+
+    def devices(self):
+        """Return QEMU's arguments for the devices and the console."""
+        return ["-qmp", "stdio", "-chardev", "file,id=console,append=on,path="
+                f"{self.path('console.log')}", "-serial", "chardev:console",
+                "-global",
+                "virtio-mmio.force-legacy=" + self.cell.force_legacy,
+                *self.disks()]
+
+    def disks(self):
+        """Return QEMU's arguments for the devices under test."""
+        args = []
+        for place in range(self.cell.devices):
+            image = os.path.join(self.settings.out, f"disk{place}.img")
+            # A snapshot can be resized; nobody writes to the image.
+            args += guest.disk(f"disk{place}", place, image + ",snapshot=on",
+                               self.cell.properties)
+        if self.cell.case == "example":
+            args += ["-device",
+                     f"virtio-rng-device,bus=virtio-mmio-bus.{RNG_PLACE}"]
+        return args
+
+    def device_tree(self):
+        """Return a tree with disk0 as a wakeup source, for the case of it."""
+        if self.cell.case != "wakeup":
+            return ""
+        return f"/ {{ virtio_mmio@{guest.address(0)} {{ wakeup-source; }}; }};"
+
+    def boot(self, **options):
+        """Start QEMU, the first time or again."""
+        super().boot(**options)
+        self.qmp("qmp_capabilities")
+
+    def qmp(self, command, **arguments):
+        """Send QEMU a command; its answer goes to qemu.log."""
+        line = json.dumps({"execute": command, "arguments": arguments}) + "\n"
+        try:
+            self.process.stdin.write(line.encode())
+        except BrokenPipeError:
+            pass  # QEMU ended, and the result will say so
+
+    def listen(self):
+        """Do what the guest asked for since the last look."""
+        try:
+            with open(self.path("console.log"), "rb") as console:
+                console.seek(self.heard)
+                text = console.read()
+        except FileNotFoundError:
+            return
+        text = text[:text.rfind(b"\n") + 1]
+        self.heard += len(text)
+        for sectors in RESIZE_LINE.findall(text):
+            self.qmp("block_resize", device="disk0",
+                     size=int(sectors) * mkdisk.SECTOR_SIZE)
+
+    def log(self):
+        """Return what the console says so far."""
+        return read_log(self.path("console.log"))
+
+    def progress(self):
+        """Return "packed (virtio_noirq_test, test 2 of 7)"."""
+        return f"{self.cell.name} ({self.log().progress()})"
+
+    def cycles_done(self):
+        """Return how many of the cycles were seen, of a soak."""
+        if self.result["verdict"] != "not run":
+            return self.cycles
+        return (self.log().cycle or (0,))[0] if self.boots else 0
+
+    def ended(self):
+        """Write the result if the guest ended or took too long."""
+        self.listen()
+        status = self.process.poll()
+        elapsed = time.monotonic() - self.started
+        if status is None and elapsed < self.timeout:
+            return False
+        self.stop()
+        log = self.log()
+        if status == 0 and log.hibernated and not log.panic and \
+                self.boots == 1 and log.status is None:
+            self.boot()
+            return False
+        if status is None:
+            verdict = "timeout", (f"no end after {self.timeout} s, in "
+                                  + self.progress())
+        else:
+            verdict = judge(log, self.programs(), self.cell.variant,
+                            self.cycles, status)
+        self.write_result(*verdict)
+        return True
+
+    def write_result(self, verdict, reason, tests=(), **more):
+        """Write the result, with what the console says."""
+        log = self.log() if self.boots else Log()
+        super().write_result(verdict, reason, log.tests, mode=self.cell.mode,
+                             figures=log.figures, bench=log.bench)

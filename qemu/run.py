@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""List the guests that there are, and run them in QEMU (arm64, virt machine).
+
+A kind of guest is a folder beside this file with a kind.py, which has SETS,
+guests() in a set, cells() by name, and a class Guest; and with init.sh, what it
+does in the guest.
+"""
+
+import argparse
+import glob
+import importlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True  # keep the folder clean
+# pylint: disable=wrong-import-position
+import mkrootfs  # noqa: E402
+from guest import HERE, QEMU, Kernel, Settings  # noqa: E402
+
+QEMU_MIN_MAJOR = 10
+HEARTBEAT = 10  # seconds between two lines that say what is running
+POLL = 0.1  # seconds between two looks at the guests
+
+
+def kinds():
+    """Return the modules of all kinds of guests, by their names."""
+    names = sorted(os.path.basename(os.path.dirname(path))
+                   for path in glob.glob(os.path.join(HERE, "*", "kind.py")))
+    return {name: importlib.import_module(name + ".kind") for name in names}
+
+
+def check_qemu():
+    """Return QEMU's version; exit with one line if it will not do."""
+    remedy = (f"install QEMU >= {QEMU_MIN_MAJOR} "
+              "(Debian 12: qemu-system-arm from bookworm-backports)")
+    try:
+        version = run_qemu("--version")
+        properties = run_qemu("-device", "virtio-blk-device,help")
+    except (OSError, subprocess.SubprocessError) as err:
+        sys.exit(f"error: cannot run {QEMU} ({err}); {remedy}")
+
+    number = re.search(r"version ((\d+)[\d.]*)", version)
+    if not number or int(number[2]) < QEMU_MIN_MAJOR:
+        found = number[1] if number else "of unknown version"
+        sys.exit(f"error: {QEMU} {found} is too old; {remedy}")
+    if not re.search(r"^\s*in_order=", properties, re.MULTILINE):
+        sys.exit(f"error: {QEMU} {number[1]} has no in_order property of "
+                 f"virtio-blk-device; {remedy}")
+    return number[1]
+
+
+def run_qemu(*args):
+    """Return what QEMU prints."""
+    done = subprocess.run([QEMU, *args], check=True, timeout=60, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.stdout
+
+
+def clock(seconds):
+    """Return "02:05" for 125 seconds."""
+    return f"{int(seconds) // 60:02}:{int(seconds) % 60:02}"
+
+
+class Runner:
+    """Runs the guests, a few at a time, and says how it goes."""
+
+    def __init__(self, guests, jobs, soak):
+        self.waiting = [guest for guest in guests if not guest.started
+                        and guest.result["verdict"] != "pass"]
+        self.jobs = jobs
+        self.soak = soak
+        self.running = []
+        self.done = []
+        self.started = self.spoke = time.monotonic()
+        if kept := len(guests) - len(self.waiting):
+            self.say(f"{kept} of {len(guests)} passed before and are kept")
+
+    def say(self, text):
+        """Print a line with the elapsed time."""
+        self.spoke = time.monotonic()
+        print(f"  +{clock(self.spoke - self.started)} {text}", flush=True)
+
+    def has_place(self, share):
+        """Return whether one more guest with this share of a job may run.
+
+        Those that sleep do not take a place from those that do not.
+        """
+        taken = sum(guest.share for guest in self.running
+                    if (guest.share < 1) == (share < 1))
+        return not taken or taken + share <= self.jobs
+
+    def start_some(self):
+        """Fill the free places."""
+        for guest in list(self.waiting):
+            if self.has_place(guest.share):
+                self.waiting.remove(guest)
+                self.running.append(guest)
+                guest.start()
+
+    def forecast(self):
+        """Return "12 of 80 done, 00:40 to go"."""
+        total = len(self.done) + len(self.running) + len(self.waiting)
+        text = f"{len(self.done)} of {total} done"
+        part, whole, rate = len(self.done), total, ""
+        elapsed = time.monotonic() - self.started
+        if self.soak:
+            whole = sum(guest.cycles for guest in
+                        (*self.done, *self.running, *self.waiting))
+            part = sum(guest.cycles_done()
+                       for guest in (*self.done, *self.running))
+            rate = (f", {part:,} of {whole:,} cycles, "
+                    f"{part / elapsed:.0f} a second")
+        if part:
+            rate += f", {clock(elapsed * (whole - part) / part)} to go"
+        return text + rate
+
+    def look(self):
+        """Report guests that ended, or that others still run."""
+        for guest in list(self.running):
+            if guest.ended():
+                self.running.remove(guest)
+                self.done.append(guest)
+                self.say(f"{guest.summary()} ({self.forecast()})")
+        if time.monotonic() - self.spoke > HEARTBEAT:
+            others = len(self.running) - 1
+            self.say("running: " + self.running[0].progress()
+                     + (f" and {others} more" if others else "")
+                     + f" ({self.forecast()})")
+
+    def run(self):
+        """Run all; leaves no QEMU behind, whatever happens."""
+        try:
+            while self.waiting or self.running:
+                self.start_some()
+                time.sleep(POLL)
+                self.look()
+        finally:
+            for guest in self.running:
+                guest.stop()
+                guest.write_result("not run", "interrupted")
+
+
+def number(text):
+    """Return a number above 0."""
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def readable(path):
+    """Return the absolute path of something that can be read."""
+    if not os.access(path, os.R_OK):
+        sys.exit(f"error: cannot read {path}; build it first")
+    return os.path.abspath(path)
+
+
+def parse_args(known):
+    """Return the checked command line."""
+    sets = sorted({name for kind in known.values() for name in kind.SETS})
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    verbs = parser.add_subparsers(dest="verb", required=True)
+
+    lister = verbs.add_parser(
+        "list", help="print guests",
+        description='Print guests, one "CONFIG CELL" on a line.',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="sets of each kind:\n" + "\n".join(
+            f"  {kind:6} {name:9} {what}" for kind in known
+            for name, what in known[kind].SETS.items()))
+    lister.set_defaults(do=list_guests)
+    lister.add_argument("set", choices=sets, metavar="SET", help="see below")
+    lister.add_argument("--kind", choices=known, help="of this kind")
+    lister.add_argument("--config", help="on this kernel of configs/kernels")
+    lister.add_argument("--variant", metavar="NAME",
+                        help='of this variant, "packed_noevent" say, or the '
+                        "cell of this name")
+    lister.add_argument("--mode", choices=("icount", "smp"))
+    lister.add_argument("--devices", type=int, metavar="N")
+    lister.add_argument("--long", action="store_true",
+                        help="and what happens in it, if it is a case")
+
+    runner = verbs.add_parser(
+        "run", help="run guests", description="Run guests. Each leaves in "
+        "DIR/CELL console.log, qemu.log (QEMU's own messages), qemu.cmd (its "
+        "command line), result.json, reproduce (one line that runs it again) "
+        "and, if it failed, the kernel's config. The exit status is 0 only if "
+        "all passed; a skip is a failure here.")
+    runner.set_defaults(do=run_guests)
+    runner.add_argument("--kind", choices=known, required=True)
+    runner.add_argument("--kernel", metavar="FOLDER", required=True,
+                        type=readable, help="as scripts/build leaves it")
+    runner.add_argument("--busybox", metavar="FILE", required=True,
+                        type=readable, help="static, for the guest")
+    runner.add_argument("--out", metavar="DIR", required=True,
+                        type=os.path.abspath, help="folder for the results")
+    runner.add_argument("--cells", metavar="A,B,...", required=True,
+                        help='see "list"')
+    runner.add_argument("--set", choices=sets, metavar="SET", default="",
+                        help="which they are of; may say how many cycles")
+    runner.add_argument("--cycles", type=number, default=0, metavar="N",
+                        help="sleep cycles (default: by kind, cell and set)")
+    runner.add_argument("--jobs", type=number, default=2, metavar="N",
+                        help="guests at the same time (default 2; more of "
+                        "those that sleep in real time)")
+    runner.add_argument("--keep", action="store_true",
+                        help="run nothing again that passed with the same "
+                        "kernel, root, QEMU, code and cycles")
+    runner.add_argument("--expect", choices=("pass", "fail"), default="pass",
+                        help="fail: a guest passes if it fails in the way "
+                        "that a kernel without the patches does")
+    runner.add_argument("--timeout", type=number, metavar="SECONDS", default=0,
+                        help="limit for one guest (default: by kind)")
+    runner.add_argument("--append", default="", metavar="TEXT",
+                        help="more kernel parameters")
+    runner.add_argument("--verbose", action="store_true",
+                        help="all kernel messages on the console")
+    return parser.parse_args()
+
+
+def list_guests(args, known):
+    """Print the guests that were asked for."""
+    found = [(config, cell) for name, kind in known.items()
+             if args.kind in (None, name) and args.set in kind.SETS
+             for config, cell in kind.guests(args.set)
+             if args.config in (None, config)
+             and args.variant in (None, cell.name,
+                                  getattr(cell, "variant", None))
+             and args.mode in (None, getattr(cell, "mode", None))
+             and args.devices in (None, getattr(cell, "devices", None))]
+    if not found:
+        sys.exit("error: there is no such guest; qemu/run.py list full lists "
+                 "them all")
+    for config, cell in found:
+        what = getattr(cell, "what", "") if args.long else ""
+        print(config, cell.name, *([what] if what else []))
+
+
+def interrupt(_signal, _frame):
+    """Treat SIGTERM as Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def run_guests(args, known):
+    """Run the cells that the command line names."""
+    options = vars(args)
+    kind = known[options["kind"]]
+    for name in ("verb", "do"):
+        del options[name]
+    all_cells = kind.cells()
+    names = options.pop("cells").split(",")
+    for name in names:
+        if name not in all_cells:
+            sys.exit(f'error: no cell "{name}"; see qemu/run.py list full '
+                     f"--kind {args.kind}")
+    cells = [all_cells[name] for name in names]
+    signal.signal(signal.SIGTERM, interrupt)
+    started = time.monotonic()
+    try:
+        args.kernel = Kernel(args.kernel)
+        settings = Settings(**options, qemu_version=check_qemu())
+        os.makedirs(args.out, exist_ok=True)
+        settings.rootfs = mkrootfs.pack(
+            args.kernel.folder, kind.Guest.root, args.busybox,
+            kind.Guest.selftests)
+        kind.Guest.prepare_all(settings, cells)
+        guests = [kind.Guest(cell, settings) for cell in cells]
+        Runner(guests, args.jobs, args.set == "soak").run()
+        if table := kind.Guest.table(guests):
+            with open(os.path.join(args.out, "summary.txt"), "w",
+                      encoding="utf-8") as file:
+                file.write(table)
+    except KeyboardInterrupt:
+        if "VN_TOP" not in os.environ:  # else scripts/run says so
+            print("interrupted; QEMU was stopped", file=sys.stderr)
+        return 130
+    except (OSError, subprocess.SubprocessError) as err:
+        sys.exit(f"error: {err}; free some space or choose another --out")
+
+    passed = sum(guest.result["verdict"] == "pass" for guest in guests)
+    print(f"{passed} of {len(guests)} guests passed in "
+          f"{clock(time.monotonic() - started)}")
+    return 0 if passed == len(guests) else 1
+
+
+def main():
+    """Do what the command line says."""
+    known = kinds()
+    args = parse_args(known)
+    return args.do(args, known)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
