@@ -1,9 +1,9 @@
-#!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash disable=SC2154 # scmi_* are of the command line
 #
-# The guest's first process in the SCMI tests. Sleeps as often as the kernel
-# command line says, and lets the host look after each cycle: what it prints
-# after "@" is for the host, which answers a line with "@@" with a line.
+# Sleeps as often as the kernel command line says, and lets the host look after
+# each cycle: what it prints after "@" is for the host, which answers a line with
+# "@@" with a line. Read by qemu/init.
 #
 # scmi_cycles=N   sleep cycles
 # scmi_sleep=HOW  rtc: real s2idle; test_resume or shutdown: to disk; else a level
@@ -14,17 +14,10 @@
 #                 driver: unbind it, and bind it after another sleep
 # scmi_resume=1   go on from the image on the swap disk
 
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t devtmpfs devtmpfs /dev
-mount -t debugfs debugfs /sys/kernel/debug
-exec < /dev/console > /dev/console 2>&1
 stty -echo
 
-# The kernel puts its parameters that it does not know into the environment.
-# shellcheck disable=SC2154
-sleep=$scmi_sleep seconds=$scmi_wake cycles=$scmi_cycles reload=$scmi_reload resume=$scmi_resume
-wake=0
+sleep=$scmi_sleep seconds=$scmi_wake cycles=$scmi_cycles
+reload=$scmi_reload resume=$scmi_resume wake=0
 
 # say TEXT: as one line of the kernel log, which no other line cuts in two.
 say()
@@ -37,7 +30,8 @@ results()
 	while read -r line; do
 		say "@ $line"
 	done < /sys/kernel/debug/virtio_scmi_test/results
-	say "@ suspends $(cat /sys/power/suspend_stats/success) failed $(cat /sys/power/suspend_stats/fail)"
+	stats=/sys/power/suspend_stats
+	say "@ suspends $(cat $stats/success) failed $(cat $stats/fail)"
 }
 
 counters()
@@ -69,7 +63,7 @@ rebind()
 
 load_consumer()
 {
-	# shellcheck disable=SC2086,SC2154 # they are words
+	# shellcheck disable=SC2086 # they are words
 	insmod virtio_scmi_test.ko wake=$wake $scmi_module
 	# What it consumes may not be there yet.
 	tries=0
@@ -164,5 +158,3 @@ rmmod virtio_scmi_test
 sleep 1
 counters
 ask end
-dmesg
-poweroff -f

@@ -11,6 +11,7 @@ kernel log has no complaint; and no cycle takes longer than `limit` seconds.
 import dataclasses
 
 REAL = "rtc"   # a real s2idle sleep, ended by the alarm
+HIBERNATION = ("test_resume", "shutdown")
 # What a thread that does not care about system sleep is told in between.
 CLOSED = r"failed to add to TX virtqueue \(-108\)"
 TIMED_OUT = r"timed out in resp"
@@ -43,6 +44,7 @@ class Case:
     answered: bool = False  # it is, and suspend_noirq waits for that: else in vain
     aborts: bool = False    # the transition is aborted: counted as failed
     noirq: bool = True  # works in the noirq phase
+    reached: bool = True    # so far the transition goes, in each cycle
     off: bool = True    # all is off on the platform while it sleeps
     notified: bool = True   # each notification arrives
     reload: str = ""    # the transport's "module" or "driver", after each cycle
@@ -50,9 +52,10 @@ class Case:
     log: str = ""       # lines that are in the kernel log, a pattern
     timeout_ms: int = 60000  # of a message, as without a device tree property
     limit: float = 300  # seconds, on a busy host
+    name: str = ""
 
 
-CASES = {
+TABLE = {
     "cycles": Case(
         "real s2idle cycles", cycles=20, many=200),
     "busy": Case(
@@ -89,10 +92,11 @@ CASES = {
         log="asynchronous command during|" + FAILED, off=False),
     "abort-devices": Case(
         "pm_test=devices: the device goes down to freeze and comes back",
-        cycles=10, many=1000, sleep="devices", off=False),
+        cycles=10, many=1000, sleep="devices", off=False, reached=False),
     "abort-late": Case(
         "a wakeup event in suspend_late ends the suspend", cycles=10, many=1000,
-        module="wakeup_in=suspend_late", aborts=True, off=False),
+        module="wakeup_in=suspend_late", aborts=True, off=False,
+        reached=False),
     "abort-noirq": Case(
         "a wakeup event in suspend_noirq", cycles=10, many=1000,
         module="wakeup_in=suspend_noirq", off=False),
@@ -148,3 +152,5 @@ CASES = {
         errors=("suspend_late", "suspend_noirq", "resume_noirq",
                 "resume_early"), log=CLOSED + "|" + FAILED, off=False),
 }
+
+CASES = [dataclasses.replace(case, name=name) for name, case in TABLE.items()]
