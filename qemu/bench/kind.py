@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Guests that measure what the noirq phase buys virtio devices, and what it costs.
+
+Time is an instruction count, and the devices answer while the CPU stands still, so
+that the figures do not depend on the host.
+"""
+
+import dataclasses
+
+from bench import registers
+from blk import kind, matrix
+from tables import configs
+
+SETS = {
+    "all": "those that measure",
+    "check": "few, whose figures make check compares",
+    "timeline": "one traced cycle on each kernel",
+}
+SERIAL = "virtio-noirq-bench"  # that the test module looks for
+DEVICES = (1, 8, 31)
+LAYOUTS = ("split", "packed")
+MAX_QUEUES = 64
+MANY = 31
+CYCLES = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell(matrix.Cell):
+    """One guest that measures."""
+    measures: str = ""
+    queues: int = 1
+    kernel: str = "series"  # or base: without it
+
+    @property
+    def name(self):
+        """The name of the guest."""
+        return "-".join((self.layout, f"{self.devices}dev",
+                         self.measures.replace(",", "-"), self.kernel))
+
+    @property
+    def properties(self):
+        """The properties of each virtio-blk-device."""
+        return (*super().properties, f"num-queues={self.queues}",
+                f"serial={SERIAL}")
+
+    @property
+    def programs(self):
+        """The selftests that run in the guest."""
+        return ["virtio_noirq_bench"]
+
+
+def readiness(layouts, devices):
+    """Return the guests that tell when devices answer."""
+    return [Cell(layout, devices=n, measures="readiness")
+            for layout in layouts for n in devices]
+
+
+# What a device costs, by its queues and their size
+COSTS = [Cell(layout, measures="queues,allocations,rings", queues=MAX_QUEUES)
+         for layout in LAYOUTS]
+REGISTERS = [Cell(layout, measures="registers", queues=2)
+             for layout in ("legacy", *LAYOUTS)]
+OVERHEAD = [Cell("split", devices=MANY, measures="overhead", kernel=kernel)
+            for kernel in ("base", "series")]
+TIMELINE = [Cell("split", devices=8, measures="timeline", kernel=kernel)
+            for kernel in ("base", "series")]
+CELLS = {
+    "all": readiness(LAYOUTS, DEVICES) + COSTS + REGISTERS + OVERHEAD,
+    "check": readiness(["split"], [MANY]) + COSTS + REGISTERS[1:2],
+    "timeline": TIMELINE,
+}
+
+
+def cells():
+    """Return all cells, by the names they can be asked for."""
+    return {cell.name: cell for cell in CELLS["all"] + CELLS["timeline"]}
+
+
+def guests(subset):
+    """Return the (config, cell) of a set."""
+    return [(config.name, cell) for config in configs("bench")
+            for cell in CELLS[subset]]
+
+
+class Guest(kind.Guest):
+    """A guest whose devices answer at once, whatever the host does."""
+
+    machine_type = "virt,dtb-randomness=off"
+
+    @classmethod
+    def prepare_all(cls, settings, cells):
+        """Nothing: the disks are without data."""
+
+    def own_cycles(self):
+        """Return the sleep cycles for each figure."""
+        return CYCLES
+
+    def environment(self):
+        """Return what init and the tests find in their environment."""
+        return {**super().environment(),
+                "VIRTIO_NOIRQ_BENCH": self.cell.measures,
+                "VIRTIO_NOIRQ_BENCH_PATH":
+                    "normal" if self.cell.kernel == "base" else "noirq"}
+
+    def disks(self):
+        """Return QEMU's arguments for the disks, and their registers' log."""
+        args = ["-global", "virtio-mmio.ioeventfd=off"]
+        for place in range(self.cell.devices):
+            device = ("virtio-blk-device", f"drive=disk{place}",
+                      f"bus=virtio-mmio-bus.{place}", *self.cell.properties)
+            args += ["-drive", f"if=none,id=disk{place},driver=null-co,"
+                               "read-zeroes=on,size=1M",
+                     "-device", ",".join(device)]
+        if self.cell.measures == "registers":
+            for event in registers.EVENTS:
+                args += ["-trace", "enable=" + event]
+            args += ["-D", self.path(registers.LOG)]
+        return args

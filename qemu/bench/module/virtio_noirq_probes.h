@@ -1,0 +1,1 @@
+../../../selftests/test_modules/virtio_noirq_probes.h
