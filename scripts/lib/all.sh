@@ -41,8 +41,14 @@ export VIRTIO_NOIRQ_CACHE=$CACHE
 	SPACE_STACKS=200	# a hard-linked tree, and the objects of some folders
 }
 
-for VN_PART in child progress cache series ktap; do
-	# shellcheck source=/dev/null
-	. "$VN_ROOT/scripts/lib/$VN_PART.sh"
-done
+# shellcheck source=child.sh
+. "$VN_ROOT/scripts/lib/child.sh"
+# shellcheck source=progress.sh
+. "$VN_ROOT/scripts/lib/progress.sh"
+# shellcheck source=cache.sh
+. "$VN_ROOT/scripts/lib/cache.sh"
+# shellcheck source=series.sh
+. "$VN_ROOT/scripts/lib/series.sh"
+# shellcheck source=ktap.sh
+. "$VN_ROOT/scripts/lib/ktap.sh"
 

@@ -13,7 +13,7 @@ have_apt()
 
 os_field()
 {
-	# shellcheck disable=SC1091
+	# shellcheck source=/dev/null
 	(. /etc/os-release 2>/dev/null && eval "echo \"\${$1:-}\"") || true
 }
 

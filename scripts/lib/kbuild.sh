@@ -117,8 +117,7 @@ series_config()
 {
 	local name
 	for name in $(plan "$1" config); do
-		[[ -f $VN_ROOT/configs/$name ]] || die "configs/$name of $(plan_of "$1") is not there; restore it"
-		cat "$VN_ROOT/configs/$name"
+		cat "$VN_ROOT/configs/$name.config" 2>/dev/null || die "configs/$name.config of $(plan_of "$1") is not there; restore it"
 	done
 }
 
@@ -161,11 +160,11 @@ build_options()
 # line that was read, and prepares it. Prints what went wrong.
 prepare_build()
 {
-	local series=$1 goal=prepare
+	local name=$1 goal=prepare
 	shift
 	# Lets an option that depends on BROKEN be asked for.
 	{ cat "$TREE/Kconfig" && printf '\nconfig BROKEN\n\tdefault y\n'; } | write_file "$BUILT/Kconfig.broken"
-	configure <(series_config "$series") "$@" <(build_options)
+	configure <(series_config "$name") "$@" <(build_options)
 	! has MODULES=y || goal=modules_prepare
 	make_part "preparing" "$LOGS/prepare.log" "$goal" scripts
 }

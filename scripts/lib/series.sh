@@ -137,7 +137,7 @@ stack_series()
 		known_series "$name"
 		total=$(count_patches "$name") n=$total
 		[[ $part != *:* ]] || n=${part#*:}
-		[[ $n =~ ^[0-9]+$ ]] && ((n <= total)) || die "stack $1: the series $name has $total patches; name 0 to $total"
+		[[ $n =~ ^[0-9]+$ && $n -le $total ]] || die "stack $1: the series $name has $total patches; name 0 to $total"
 		echo "$name $n"
 	done
 }
