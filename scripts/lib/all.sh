@@ -41,14 +41,14 @@ export VIRTIO_NOIRQ_CACHE=$CACHE
 	SPACE_STACKS=200	# a hard-linked tree, and the objects of some folders
 }
 
-# shellcheck source=child.sh
+# shellcheck source=lib/child.sh
 . "$VN_ROOT/scripts/lib/child.sh"
-# shellcheck source=progress.sh
+# shellcheck source=lib/progress.sh
 . "$VN_ROOT/scripts/lib/progress.sh"
-# shellcheck source=cache.sh
+# shellcheck source=lib/cache.sh
 . "$VN_ROOT/scripts/lib/cache.sh"
-# shellcheck source=series.sh
+# shellcheck source=lib/series.sh
 . "$VN_ROOT/scripts/lib/series.sh"
-# shellcheck source=ktap.sh
+# shellcheck source=lib/ktap.sh
 . "$VN_ROOT/scripts/lib/ktap.sh"
 
