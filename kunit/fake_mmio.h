@@ -263,7 +263,7 @@ static inline void mmio_access(struct mmio *mmio)
 		mmio_interrupt(mmio);
 }
 
-static inline unsigned long mmio_read(void *priv, unsigned int offset, int size)
+static inline unsigned long fake_read(void *priv, unsigned int offset, int size)
 {
 	struct mmio *mmio = priv;
 
@@ -276,7 +276,7 @@ static inline unsigned long mmio_read(void *priv, unsigned int offset, int size)
 	return *mmio_reg(mmio, offset);
 }
 
-static inline void mmio_write(void *priv, unsigned int offset, int size,
+static inline void fake_write(void *priv, unsigned int offset, int size,
 			      unsigned long value)
 {
 	struct mmio *mmio = priv;
@@ -298,11 +298,11 @@ static inline void mmio_write(void *priv, unsigned int offset, int size,
 }
 
 static const struct logic_iomem_ops mmio_ops = {
-	.read = mmio_read,
-	.write = mmio_write,
+	.read = fake_read,
+	.write = fake_write,
 };
 
-static inline long mmio_map(unsigned long offset, size_t size,
+static inline long fake_map(unsigned long offset, size_t size,
 			    const struct logic_iomem_ops **ops, void **priv)
 {
 	*ops = &mmio_ops;
@@ -312,13 +312,13 @@ static inline long mmio_map(unsigned long offset, size_t size,
 }
 
 static const struct logic_iomem_region_ops mmio_region_ops = {
-	.map = mmio_map,
+	.map = fake_map,
 };
 
 static struct resource mmio_region =
 	DEFINE_RES_MEM_NAMED(MMIO_BASE, MMIO_SIZE, KBUILD_MODNAME);
 
-static inline int mmio_irq_request(struct irq_data *data)
+static inline int fake_irq_request(struct irq_data *data)
 {
 	struct mmio *mmio = irq_data_get_irq_chip_data(data);
 
@@ -327,7 +327,7 @@ static inline int mmio_irq_request(struct irq_data *data)
 	return 0;
 }
 
-static inline void mmio_irq_release(struct irq_data *data)
+static inline void fake_irq_release(struct irq_data *data)
 {
 	struct mmio *mmio = irq_data_get_irq_chip_data(data);
 
@@ -337,15 +337,15 @@ static inline void mmio_irq_release(struct irq_data *data)
 /* That of IRQ_SIM would deliver an interrupt some time after the access. */
 static const struct irq_chip mmio_irq_chip = {
 	.name = KBUILD_MODNAME,
-	.irq_request_resources = mmio_irq_request,
-	.irq_release_resources = mmio_irq_release,
+	.irq_request_resources = fake_irq_request,
+	.irq_release_resources = fake_irq_release,
 };
 
 /*
  * Memory for rings that counts, and need not be where the device can reach it
  */
 
-static inline void *mmio_alloc(union virtio_map map, size_t size,
+static inline void *fake_alloc(union virtio_map map, size_t size,
 			       dma_addr_t *handle, gfp_t gfp)
 {
 	struct mmio *mmio = mmio_plugged;
@@ -362,7 +362,7 @@ static inline void *mmio_alloc(union virtio_map map, size_t size,
 	return area;
 }
 
-static inline void mmio_free(union virtio_map map, size_t size, void *area,
+static inline void fake_free(union virtio_map map, size_t size, void *area,
 			     dma_addr_t handle, unsigned long attrs)
 {
 	mmio_plugged->allocations++;
@@ -370,8 +370,8 @@ static inline void mmio_free(union virtio_map map, size_t size, void *area,
 }
 
 static const struct virtio_map_ops mmio_map_ops = {
-	.alloc = mmio_alloc,
-	.free = mmio_free,
+	.alloc = fake_alloc,
+	.free = fake_free,
 };
 
 /*
@@ -387,7 +387,7 @@ static inline int mmio_call(struct virtio_device *vdev, const char *name)
 	return mmio->then && !strcmp(mmio->at, name) ? mmio->then(mmio) : 0;
 }
 
-static inline void mmio_callback(struct virtqueue *vq)
+static inline void driver_callback(struct virtqueue *vq)
 {
 	unsigned int len;
 
@@ -396,26 +396,26 @@ static inline void mmio_callback(struct virtqueue *vq)
 		;
 }
 
-static inline int mmio_find_vqs(struct virtio_device *vdev)
+static inline int driver_find_vqs(struct virtio_device *vdev)
 {
 	struct virtqueue_info infos[MMIO_QUEUES] = {
-		{ "first", mmio_callback }, { }, { "second", mmio_callback },
+		{ "first", driver_callback }, { }, { "second", driver_callback },
 	};
 
 	return virtio_find_vqs(vdev, MMIO_QUEUES, to_mmio(vdev)->vqs, infos, NULL);
 }
 
-static inline int mmio_probe(struct virtio_device *vdev)
+static inline int driver_probe(struct virtio_device *vdev)
 {
 	struct mmio *mmio = to_mmio(vdev);
 
 	mmio->vdev = vdev;
-	mmio->probe_err = mmio_find_vqs(vdev);
+	mmio->probe_err = driver_find_vqs(vdev);
 
 	return mmio->probe_err;
 }
 
-static inline int mmio_give_up(struct virtio_device *vdev)
+static inline int driver_give_up(struct virtio_device *vdev)
 {
 	virtio_reset_device(vdev);
 	vdev->config->del_vqs(vdev);
@@ -423,12 +423,12 @@ static inline int mmio_give_up(struct virtio_device *vdev)
 	return 0;
 }
 
-static inline void mmio_remove(struct virtio_device *vdev)
+static inline void driver_remove(struct virtio_device *vdev)
 {
-	mmio_give_up(vdev);
+	driver_give_up(vdev);
 }
 
-static inline void mmio_config_changed(struct virtio_device *vdev)
+static inline void driver_config_changed(struct virtio_device *vdev)
 {
 	mmio_call(vdev, "config_changed");
 }
@@ -446,16 +446,16 @@ static const struct virtio_driver mmio_driver = {
 	.id_table = mmio_id_table,
 	.feature_table = mmio_features,
 	.feature_table_size = ARRAY_SIZE(mmio_features),
-	.probe = mmio_probe,
-	.remove = mmio_remove,
-	.config_changed = mmio_config_changed,
-	.freeze = mmio_give_up,
-	.restore = mmio_find_vqs,
+	.probe = driver_probe,
+	.remove = driver_remove,
+	.config_changed = driver_config_changed,
+	.freeze = driver_give_up,
+	.restore = driver_find_vqs,
 };
 
 /* What the device can do wrong */
 
-static inline void mmio_zero(struct mmio *mmio)
+static inline void fake_zero(struct mmio *mmio)
 {
 	mmio_set_num_max(mmio, 0, 0);
 }

@@ -219,19 +219,19 @@ static inline void fake_del_vqs(struct virtio_device *vdev)
 
 /* The driver */
 
-static inline int fake_create_vq(struct fake_virtio *fake)
+static inline int driver_create_vq(struct fake_virtio *fake)
 {
 	fake->vq = virtio_find_single_vq(&fake->vdev, NULL, "fake");
 
 	return PTR_ERR_OR_ZERO(fake->vq);
 }
 
-static inline int fake_probe(struct virtio_device *vdev)
+static inline int driver_probe(struct virtio_device *vdev)
 {
-	return fake_create_vq(to_fake(vdev));
+	return driver_create_vq(to_fake(vdev));
 }
 
-static inline void fake_remove(struct virtio_device *vdev)
+static inline void driver_remove(struct virtio_device *vdev)
 {
 	struct fake_virtio *fake = to_fake(vdev);
 
@@ -241,7 +241,7 @@ static inline void fake_remove(struct virtio_device *vdev)
 	fake_del_vqs(vdev);
 }
 
-static inline void fake_config_changed(struct virtio_device *vdev)
+static inline void driver_config_changed(struct virtio_device *vdev)
 {
 	fake_call(to_fake(vdev), "config_changed");
 }
@@ -254,9 +254,9 @@ static const struct virtio_device_id fake_id_table[] = {
 #define FAKE_DRIVER					\
 	.driver.name = KBUILD_MODNAME,			\
 	.id_table = fake_id_table,			\
-	.probe = fake_probe,				\
-	.remove = fake_remove,				\
-	.config_changed = fake_config_changed
+	.probe = driver_probe,				\
+	.remove = driver_remove,				\
+	.config_changed = driver_config_changed
 
 /* The whole */
 

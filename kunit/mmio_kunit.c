@@ -163,7 +163,7 @@ static void mmio_probe_of_no_queue(struct kunit *test)
 	struct mmio *mmio = test->priv;
 
 	mmio_unbind(test);
-	mmio_zero(mmio);
+	fake_zero(mmio);
 
 	mmio_expect_disabled(test, "QueueNumMax? ", -ENOENT);
 }

@@ -11,37 +11,37 @@
 
 /* The driver */
 
-static int noirq_freeze(struct virtio_device *vdev)
+static int driver_freeze(struct virtio_device *vdev)
 {
 	return fake_call(to_fake(vdev), "freeze");
 }
 
-static int noirq_restore(struct virtio_device *vdev)
+static int driver_restore(struct virtio_device *vdev)
 {
 	return fake_call(to_fake(vdev), "restore");
 }
 
-static int noirq_freeze_noirq(struct virtio_device *vdev)
+static int driver_freeze_noirq(struct virtio_device *vdev)
 {
 	return fake_call(to_fake(vdev), "freeze_noirq");
 }
 
-static int noirq_restore_noirq(struct virtio_device *vdev)
+static int driver_restore_noirq(struct virtio_device *vdev)
 {
 	return fake_call(to_fake(vdev), "restore_noirq");
 }
 
 static const struct virtio_driver noirq_driver = {
 	FAKE_DRIVER,
-	.freeze = noirq_freeze,
-	.restore = noirq_restore,
-	.freeze_noirq = noirq_freeze_noirq,
-	.restore_noirq = noirq_restore_noirq,
+	.freeze = driver_freeze,
+	.restore = driver_restore,
+	.freeze_noirq = driver_freeze_noirq,
+	.restore_noirq = driver_restore_noirq,
 };
 
 /* The transports */
 
-static int noirq_reset_vqs(struct virtio_device *vdev)
+static int fake_reset_vqs(struct virtio_device *vdev)
 {
 	struct fake_virtio *fake = to_fake(vdev);
 	struct virtqueue *vq;
@@ -57,13 +57,13 @@ static int noirq_reset_vqs(struct virtio_device *vdev)
 
 static const struct virtio_config_ops noirq_config_ops = {
 	FAKE_CONFIG_OPS,
-	.reset_vqs = noirq_reset_vqs,
+	.reset_vqs = fake_reset_vqs,
 	.noirq_safe = true,
 };
 
 static const struct virtio_config_ops noirq_config_ops_unsafe = {
 	FAKE_CONFIG_OPS,
-	.reset_vqs = noirq_reset_vqs,
+	.reset_vqs = fake_reset_vqs,
 };
 
 static const struct virtio_config_ops noirq_config_ops_no_reset_vqs = {
@@ -72,7 +72,7 @@ static const struct virtio_config_ops noirq_config_ops_no_reset_vqs = {
 };
 
 /* Sees whether the queues are broken when the device was not reset yet. */
-static void noirq_synchronize_cbs(struct virtio_device *vdev)
+static void fake_synchronize_cbs(struct virtio_device *vdev)
 {
 	struct fake_virtio *fake = to_fake(vdev);
 	struct virtqueue *vq;
@@ -84,14 +84,14 @@ static void noirq_synchronize_cbs(struct virtio_device *vdev)
 
 static const struct virtio_config_ops noirq_config_ops_synchronize = {
 	FAKE_CONFIG_OPS,
-	.synchronize_cbs = noirq_synchronize_cbs,
-	.reset_vqs = noirq_reset_vqs,
+	.synchronize_cbs = fake_synchronize_cbs,
+	.reset_vqs = fake_reset_vqs,
 	.noirq_safe = true,
 };
 
 /* What a driver or a device can do in a call */
 
-static int noirq_reset_device(struct fake_virtio *fake)
+static int driver_reset_device(struct fake_virtio *fake)
 {
 	int ret = virtio_reset_device_noirq(&fake->vdev);
 
@@ -100,41 +100,41 @@ static int noirq_reset_device(struct fake_virtio *fake)
 	return ret;
 }
 
-static int noirq_reset_undrained_device(struct fake_virtio *fake)
+static int driver_reset_undrained_device(struct fake_virtio *fake)
 {
 	return virtio_reset_device_noirq(&fake->vdev);
 }
 
-static int noirq_reset_device_and_fail(struct fake_virtio *fake)
+static int driver_reset_device_and_fail(struct fake_virtio *fake)
 {
-	return noirq_reset_device(fake) ?: -ENXIO;
+	return driver_reset_device(fake) ?: -ENXIO;
 }
 
-static int noirq_ready(struct fake_virtio *fake)
+static int driver_ready(struct fake_virtio *fake)
 {
 	virtio_device_ready_noirq(&fake->vdev);
 
 	return 0;
 }
 
-static int noirq_ready_and_add_buffer(struct fake_virtio *fake)
+static int driver_ready_and_add_buffer(struct fake_virtio *fake)
 {
-	return noirq_ready(fake) ?: fake_add_buffer(fake);
+	return driver_ready(fake) ?: fake_add_buffer(fake);
 }
 
-static int noirq_add_buffer_and_fail(struct fake_virtio *fake)
+static int driver_add_buffer_and_fail(struct fake_virtio *fake)
 {
-	return noirq_ready_and_add_buffer(fake) ?: -ENXIO;
+	return driver_ready_and_add_buffer(fake) ?: -ENXIO;
 }
 
-static int noirq_delete_vqs(struct fake_virtio *fake)
+static int driver_delete_vqs(struct fake_virtio *fake)
 {
 	fake_del_vqs(&fake->vdev);
 
 	return 0;
 }
 
-static int noirq_delete_last_vq(struct fake_virtio *fake)
+static int driver_delete_last_vq(struct fake_virtio *fake)
 {
 	vring_del_virtqueue(list_last_entry(&fake->vdev.vqs, struct virtqueue,
 					    list));
@@ -142,12 +142,12 @@ static int noirq_delete_last_vq(struct fake_virtio *fake)
 	return 0;
 }
 
-static int noirq_create_vq(struct fake_virtio *fake)
+static int driver_create_another_vq(struct fake_virtio *fake)
 {
 	return PTR_ERR_OR_ZERO(virtio_find_single_vq(&fake->vdev, NULL, "new"));
 }
 
-static int noirq_see_state(struct fake_virtio *fake)
+static int fake_see_state(struct fake_virtio *fake)
 {
 	fake->seen = fake->vdev.noirq_state;
 
@@ -263,11 +263,11 @@ struct noirq_unpaired {
 static const struct noirq_unpaired noirq_unpaired[] = {
 	{
 		.desc = "freeze_noirq",
-		.drv = { FAKE_DRIVER, .freeze_noirq = noirq_freeze_noirq },
+		.drv = { FAKE_DRIVER, .freeze_noirq = driver_freeze_noirq },
 	},
 	{
 		.desc = "restore_noirq",
-		.drv = { FAKE_DRIVER, .restore_noirq = noirq_restore_noirq },
+		.drv = { FAKE_DRIVER, .restore_noirq = driver_restore_noirq },
 	},
 };
 
@@ -438,7 +438,7 @@ static void noirq_freeze_deletes_queues(struct kunit *test)
 {
 	struct fake_virtio *fake = test->priv;
 
-	fake_at(fake, "freeze", noirq_delete_vqs);
+	fake_at(fake, "freeze", driver_delete_vqs);
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
 
 	KUNIT_EXPECT_EQ(test, virtio_device_restore(&fake->vdev), 0);
@@ -464,7 +464,7 @@ static void noirq_freeze_noirq_state(struct kunit *test)
 {
 	struct fake_virtio *fake = test->priv;
 
-	fake_at(fake, "freeze_noirq", noirq_see_state);
+	fake_at(fake, "freeze_noirq", fake_see_state);
 	noirq_suspend(test);
 
 	KUNIT_EXPECT_EQ(test, fake->seen, VIRTIO_NOIRQ_ENTERED);
@@ -486,7 +486,7 @@ static void noirq_freeze_noirq_driver_resets(struct kunit *test)
 	struct fake_virtio *fake = test->priv;
 
 	KUNIT_ASSERT_EQ(test, fake_add_buffer(fake), 0);
-	fake_at(fake, "freeze_noirq", noirq_reset_device);
+	fake_at(fake, "freeze_noirq", driver_reset_device);
 	noirq_suspend(test);
 	noirq_resume(test);
 
@@ -513,7 +513,7 @@ static void noirq_undrained_of_two(struct kunit *test)
 	struct fake_virtio *fake = test->priv;
 
 	KUNIT_ASSERT_EQ(test, fake_add_buffer(fake), 0);
-	KUNIT_ASSERT_EQ(test, noirq_create_vq(fake), 0);
+	KUNIT_ASSERT_EQ(test, driver_create_another_vq(fake), 0);
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
 
 	KUNIT_EXPECT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), -EBUSY);
@@ -525,7 +525,7 @@ static void noirq_undrained_second_of_two(struct kunit *test)
 {
 	struct fake_virtio *fake = test->priv;
 
-	KUNIT_ASSERT_EQ(test, fake_create_vq(fake), 0);
+	KUNIT_ASSERT_EQ(test, driver_create_vq(fake), 0);
 	KUNIT_ASSERT_EQ(test, fake_add_buffer(fake), 0);
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
 
@@ -551,7 +551,7 @@ static void noirq_undrained_after_reset_is_broken(struct kunit *test)
 	struct fake_virtio *fake = test->priv;
 
 	KUNIT_ASSERT_EQ(test, fake_add_buffer(fake), 0);
-	fake_at(fake, "freeze_noirq", noirq_reset_undrained_device);
+	fake_at(fake, "freeze_noirq", driver_reset_undrained_device);
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
 
 	KUNIT_EXPECT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), -EBUSY);
@@ -564,7 +564,7 @@ static void noirq_undrained_after_reset_restore(struct kunit *test)
 	struct fake_virtio *fake = test->priv;
 
 	KUNIT_ASSERT_EQ(test, fake_add_buffer(fake), 0);
-	fake_at(fake, "freeze_noirq", noirq_reset_undrained_device);
+	fake_at(fake, "freeze_noirq", driver_reset_undrained_device);
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), -EBUSY);
 
@@ -593,7 +593,7 @@ static void noirq_freeze_noirq_fails_after_reset(struct kunit *test)
 {
 	struct fake_virtio *fake = test->priv;
 
-	fake_at(fake, "freeze_noirq", noirq_reset_device_and_fail);
+	fake_at(fake, "freeze_noirq", driver_reset_device_and_fail);
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), -ENXIO);
 	fake_calls(test);
@@ -608,7 +608,7 @@ static void noirq_freeze_noirq_deletes_queues(struct kunit *test)
 {
 	struct fake_virtio *fake = test->priv;
 
-	fake_at(fake, "freeze_noirq", noirq_delete_vqs);
+	fake_at(fake, "freeze_noirq", driver_delete_vqs);
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
 
 	KUNIT_EXPECT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), -EINVAL);
@@ -621,8 +621,8 @@ static void noirq_freeze_noirq_deletes_one_of_two(struct kunit *test)
 {
 	struct fake_virtio *fake = test->priv;
 
-	KUNIT_ASSERT_EQ(test, noirq_create_vq(fake), 0);
-	fake_at(fake, "freeze_noirq", noirq_delete_last_vq);
+	KUNIT_ASSERT_EQ(test, driver_create_another_vq(fake), 0);
+	fake_at(fake, "freeze_noirq", driver_delete_last_vq);
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
 
 	KUNIT_EXPECT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), -EINVAL);
@@ -633,7 +633,7 @@ static void noirq_deleted_queues_restore(struct kunit *test)
 {
 	struct fake_virtio *fake = test->priv;
 
-	fake_at(fake, "freeze_noirq", noirq_delete_vqs);
+	fake_at(fake, "freeze_noirq", driver_delete_vqs);
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), -EINVAL);
 
@@ -647,7 +647,7 @@ static void noirq_freeze_noirq_creates_queue(struct kunit *test)
 {
 	struct fake_virtio *fake = test->priv;
 
-	fake_at(fake, "freeze_noirq", noirq_create_vq);
+	fake_at(fake, "freeze_noirq", driver_create_another_vq);
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
 
 	KUNIT_EXPECT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), -EBUSY);
@@ -660,7 +660,7 @@ static void noirq_queue_created_before_freeze_noirq(struct kunit *test)
 	struct fake_virtio *fake = test->priv;
 
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
-	KUNIT_ASSERT_EQ(test, noirq_create_vq(fake), 0);
+	KUNIT_ASSERT_EQ(test, driver_create_another_vq(fake), 0);
 
 	KUNIT_EXPECT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), 0);
 }
@@ -804,7 +804,7 @@ static void noirq_restore_state(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
 	fake->status = 0;
-	fake_at(fake, call->name, noirq_see_state);
+	fake_at(fake, call->name, fake_see_state);
 
 	KUNIT_EXPECT_EQ(test, virtio_device_restore(&fake->vdev), 0);
 	KUNIT_EXPECT_EQ(test, fake->seen, VIRTIO_NOIRQ_ENTERED);
@@ -830,7 +830,7 @@ static void noirq_restore_noirq_uses_queue(struct kunit *test)
 	struct fake_virtio *fake = test->priv;
 
 	noirq_suspend(test);
-	fake_at(fake, "restore_noirq", noirq_ready_and_add_buffer);
+	fake_at(fake, "restore_noirq", driver_ready_and_add_buffer);
 
 	KUNIT_EXPECT_EQ(test, virtio_device_restore_noirq(&fake->vdev), 0);
 	KUNIT_EXPECT_EQ(test, fake->status, FAKE_STATUS_LIVE);
@@ -842,7 +842,7 @@ static void noirq_restore_noirq_creates_queue(struct kunit *test)
 	struct fake_virtio *fake = test->priv;
 
 	noirq_suspend(test);
-	fake_at(fake, "restore_noirq", noirq_create_vq);
+	fake_at(fake, "restore_noirq", driver_create_another_vq);
 
 	KUNIT_EXPECT_EQ(test, virtio_device_restore_noirq(&fake->vdev), -EBUSY);
 	KUNIT_EXPECT_STREQ(test, fake_calls(test), NOIRQ_BRING_UP "status=8b ");
@@ -904,7 +904,7 @@ static const struct noirq_failure noirq_failures[] = {
 	{
 		.step = "keeping the device set up in restore_noirq",
 		.at = "restore_noirq",
-		.then = noirq_reset_device,
+		.then = driver_reset_device,
 		.err = -EINVAL,
 	},
 };
@@ -1087,7 +1087,7 @@ static void noirq_restore_noirq_deletes_queues(struct kunit *test)
 	struct fake_virtio *fake = test->priv;
 
 	noirq_suspend(test);
-	fake_at(fake, "restore_noirq", noirq_delete_vqs);
+	fake_at(fake, "restore_noirq", driver_delete_vqs);
 
 	KUNIT_EXPECT_EQ(test, virtio_device_restore_noirq(&fake->vdev), -EINVAL);
 	KUNIT_EXPECT_EQ(test, fake->vdev.noirq_state, VIRTIO_NOIRQ_ENTERED);
@@ -1100,7 +1100,7 @@ static void noirq_restore_noirq_leaves_buffer(struct kunit *test)
 	struct fake_virtio *fake = test->priv;
 
 	noirq_suspend(test);
-	fake_at(fake, "restore_noirq", noirq_add_buffer_and_fail);
+	fake_at(fake, "restore_noirq", driver_add_buffer_and_fail);
 	KUNIT_ASSERT_EQ(test, virtio_device_restore_noirq(&fake->vdev), -ENXIO);
 	noirq_suspend(test);
 
@@ -1130,7 +1130,7 @@ static void noirq_restore_of_ready_device(struct kunit *test)
 	struct fake_virtio *fake = test->priv;
 
 	noirq_suspend(test);
-	fake_at(fake, "restore_noirq", noirq_ready);
+	fake_at(fake, "restore_noirq", driver_ready);
 	KUNIT_ASSERT_EQ(test, virtio_device_restore_noirq(&fake->vdev), 0);
 	fake_calls(test);
 
@@ -1146,7 +1146,7 @@ static void noirq_restore_creates_queue(struct kunit *test)
 
 	noirq_enter_restored(test);
 
-	KUNIT_EXPECT_EQ(test, noirq_create_vq(fake), 0);
+	KUNIT_EXPECT_EQ(test, driver_create_another_vq(fake), 0);
 }
 
 /* Test that a driver without restore gets DRIVER_OK, too. */
@@ -1293,7 +1293,7 @@ static void noirq_remove_state(struct kunit *test)
 	struct fake_virtio *fake = test->priv;
 
 	condition->enter(test);
-	fake_at(fake, "remove", noirq_see_state);
+	fake_at(fake, "remove", fake_see_state);
 	fake->seen = -1;
 	fake_unbind(fake);
 

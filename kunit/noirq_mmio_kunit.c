@@ -37,22 +37,22 @@ static void mmio_use_first(struct mmio *mmio)
  * The driver
  */
 
-static int mmio_freeze(struct virtio_device *vdev)
+static int driver_freeze(struct virtio_device *vdev)
 {
 	return mmio_call(vdev, "freeze");
 }
 
-static int mmio_freeze_noirq(struct virtio_device *vdev)
+static int driver_freeze_noirq(struct virtio_device *vdev)
 {
 	return mmio_call(vdev, "freeze_noirq");
 }
 
-static int mmio_restore_noirq(struct virtio_device *vdev)
+static int driver_restore_noirq(struct virtio_device *vdev)
 {
 	return mmio_call(vdev, "restore_noirq");
 }
 
-static int mmio_restore(struct virtio_device *vdev)
+static int driver_restore(struct virtio_device *vdev)
 {
 	return mmio_call(vdev, "restore");
 }
@@ -66,12 +66,12 @@ static void mmio_at(struct mmio *mmio, const char *name,
 	mmio->then = then;
 }
 
-static int mmio_fail(struct mmio *mmio)
+static int driver_fail(struct mmio *mmio)
 {
 	return -ENXIO;
 }
 
-static int mmio_add_buffer(struct mmio *mmio)
+static int driver_add_buffer(struct mmio *mmio)
 {
 	struct scatterlist sg;
 
@@ -80,12 +80,12 @@ static int mmio_add_buffer(struct mmio *mmio)
 	return virtqueue_add_outbuf(mmio->vqs[2], &sg, 1, mmio, GFP_KERNEL);
 }
 
-static int mmio_ready_and_kick(struct mmio *mmio)
+static int driver_ready_and_kick(struct mmio *mmio)
 {
 	int ret;
 
 	virtio_device_ready_noirq(mmio->vdev);
-	ret = mmio_add_buffer(mmio);
+	ret = driver_add_buffer(mmio);
 	virtqueue_kick(mmio->vqs[2]);
 
 	return ret;
@@ -93,32 +93,32 @@ static int mmio_ready_and_kick(struct mmio *mmio)
 
 /* What the device can do wrong */
 
-static void mmio_keep_queues(struct mmio *mmio)
+static void fake_keep_queues(struct mmio *mmio)
 {
 	mmio->keeps_queues = true;
 }
 
-static void mmio_shrink(struct mmio *mmio)
+static void fake_shrink(struct mmio *mmio)
 {
 	mmio_set_num_max(mmio, 0, MMIO_QUEUE_SIZE - 1);
 }
 
-static void mmio_shrink_second(struct mmio *mmio)
+static void fake_shrink_second(struct mmio *mmio)
 {
 	mmio_set_num_max(mmio, 1, MMIO_QUEUE_SIZE / 2);
 }
 
-static void mmio_refuse(struct mmio *mmio)
+static void fake_refuse(struct mmio *mmio)
 {
 	mmio->refused = VIRTIO_CONFIG_S_FEATURES_OK;
 }
 
-static void mmio_withdraw(struct mmio *mmio)
+static void fake_withdraw(struct mmio *mmio)
 {
 	mmio->offered[0] = 0;
 }
 
-static void mmio_offer_notification_data(struct mmio *mmio)
+static void fake_offer_notification_data(struct mmio *mmio)
 {
 	mmio->offered[1] |= BIT(VIRTIO_F_NOTIFICATION_DATA - 32);
 }
@@ -161,7 +161,7 @@ static void mmio_expect_works(struct kunit *test)
 	struct mmio *mmio = test->priv;
 
 	KUNIT_EXPECT_EQ(test, mmio_status(mmio), mmio_live_status(mmio));
-	KUNIT_EXPECT_EQ(test, mmio_add_buffer(mmio), 0);
+	KUNIT_EXPECT_EQ(test, driver_add_buffer(mmio), 0);
 	while (virtqueue_detach_unused_buf(mmio->vqs[2]))
 		;
 }
@@ -192,35 +192,35 @@ static const struct mmio_param mmio_sleeps[] = {
 KUNIT_ARRAY_PARAM_DESC(mmio_sleep, mmio_sleeps, desc);
 
 static const struct mmio_failure mmio_queue_in_use = {
-	.misbehave = mmio_keep_queues,
+	.misbehave = fake_keep_queues,
 	.message = "queue 0 (first) is still set up after a reset",
 	.step = "reset_vqs failed: -ENOENT",
 	.err = -ENOENT,
 };
 
 static const struct mmio_failure mmio_smaller_queue = {
-	.misbehave = mmio_shrink,
+	.misbehave = fake_shrink,
 	.message = "queue 0 (first) has 8 entries, but the device now takes 7 at most",
 	.step = "reset_vqs failed: -EINVAL",
 	.err = -EINVAL,
 };
 
 static const struct mmio_failure mmio_no_queue = {
-	.misbehave = mmio_zero,
+	.misbehave = fake_zero,
 	.message = "queue 0 (first) has 8 entries, but the device now takes 0 at most",
 	.step = "reset_vqs failed: -EINVAL",
 	.err = -EINVAL,
 };
 
 static const struct mmio_failure mmio_features_refused = {
-	.misbehave = mmio_refuse,
+	.misbehave = fake_refuse,
 	.message = "virtio: device refuses features: 3",
 	.step = "feature negotiation failed: -ENODEV",
 	.err = -ENODEV,
 };
 
 static const struct mmio_failure mmio_feature_withdrawn = {
-	.misbehave = mmio_withdraw,
+	.misbehave = fake_withdraw,
 	.message = "virtio: device refuses features: 3",
 	.step = "feature negotiation failed: -ENODEV",
 	.err = -ENODEV,
@@ -337,7 +337,7 @@ static void mmio_rings_are_emptied(struct kunit *test)
 	struct vring_avail *avail = phys_to_virt(virtqueue_get_avail_addr(mmio->vqs[2]));
 	unsigned int len;
 
-	KUNIT_ASSERT_EQ(test, mmio_add_buffer(mmio), 0);
+	KUNIT_ASSERT_EQ(test, driver_add_buffer(mmio), 0);
 	mmio_use_first(mmio);
 	KUNIT_ASSERT_PTR_EQ(test, virtqueue_get_buf(mmio->vqs[2], &len), mmio);
 	KUNIT_ASSERT_EQ(test, virtio16_to_cpu(mmio->vdev, avail->idx), 1);
@@ -356,7 +356,7 @@ static void mmio_restore_noirq_notifies(struct kunit *test)
 	mmio_want_bring_up(mmio);
 	mmio_want_driver_ok(mmio);
 	mmio_want(mmio, "QueueNotify=1 ");
-	mmio_at(mmio, "restore_noirq", mmio_ready_and_kick);
+	mmio_at(mmio, "restore_noirq", driver_ready_and_kick);
 
 	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), 0);
 	mmio_expect_wanted(test);
@@ -367,9 +367,9 @@ static void mmio_restore_noirq_notifies_with_data(struct kunit *test)
 {
 	struct mmio *mmio = test->priv;
 
-	mmio_rebind(test, mmio_offer_notification_data);
+	mmio_rebind(test, fake_offer_notification_data);
 	mmio_suspend(test);
-	mmio_at(mmio, "restore_noirq", mmio_ready_and_kick);
+	mmio_at(mmio, "restore_noirq", driver_ready_and_kick);
 	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
 
 	KUNIT_EXPECT_STREQ(test, record_take_from(test, &mmio->record, "QueueNotify"),
@@ -433,7 +433,7 @@ static void mmio_freeze_noirq_fails(struct kunit *test)
 	struct mmio *mmio = test->priv;
 
 	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
-	mmio_at(mmio, "freeze_noirq", mmio_fail);
+	mmio_at(mmio, "freeze_noirq", driver_fail);
 
 	KUNIT_EXPECT_EQ(test, mmio_down_noirq(mmio), -ENXIO);
 }
@@ -444,7 +444,7 @@ static void mmio_restore_noirq_fails(struct kunit *test)
 	struct mmio *mmio = test->priv;
 
 	mmio_suspend(test);
-	mmio_at(mmio, "restore_noirq", mmio_fail);
+	mmio_at(mmio, "restore_noirq", driver_fail);
 
 	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), -ENXIO);
 }
@@ -461,7 +461,7 @@ static void mmio_failure_is_safe(struct kunit *test)
 	mmio_fail_resume(test);
 
 	KUNIT_EXPECT_TRUE(test, mmio_status(mmio) & VIRTIO_CONFIG_S_FAILED);
-	KUNIT_EXPECT_EQ(test, mmio_add_buffer(mmio), -EIO);
+	KUNIT_EXPECT_EQ(test, driver_add_buffer(mmio), -EIO);
 }
 
 /* Test that, after a failure, the device was given none of its queues. */
@@ -538,7 +538,7 @@ static void mmio_second_queue_shrinks(struct kunit *test)
 {
 	struct mmio *mmio = test->priv;
 
-	mmio_shrink_second(mmio);
+	fake_shrink_second(mmio);
 	mmio_suspend(test);
 
 	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), -EINVAL);
@@ -552,7 +552,7 @@ static void mmio_undrained_queue(struct kunit *test)
 	struct mmio *mmio = test->priv;
 
 	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
-	KUNIT_ASSERT_EQ(test, mmio_add_buffer(mmio), 0);
+	KUNIT_ASSERT_EQ(test, driver_add_buffer(mmio), 0);
 	record_take(test, &mmio->record);
 	mmio_end_reset(mmio);
 	mmio_want_negotiation(mmio);
@@ -573,7 +573,7 @@ static void mmio_add_far_ring(struct kunit *test)
 	mmio->far = BIT_ULL(32 + PAGE_SHIFT);
 	mmio->vqs[1] = vring_create_virtqueue_map(2, MMIO_QUEUE_SIZE, PAGE_SIZE,
 						  mmio->vdev, true, false, false,
-						  NULL, mmio_callback, "far",
+						  NULL, driver_callback, "far",
 						  map);
 	KUNIT_ASSERT_NOT_NULL(test, mmio->vqs[1]);
 }
@@ -772,10 +772,10 @@ static int mmio_noirq_init(struct kunit *test)
 {
 	struct mmio *mmio = mmio_create(test);
 
-	mmio->drv.freeze = mmio_freeze;
-	mmio->drv.freeze_noirq = mmio_freeze_noirq;
-	mmio->drv.restore_noirq = mmio_restore_noirq;
-	mmio->drv.restore = mmio_restore;
+	mmio->drv.freeze = driver_freeze;
+	mmio->drv.freeze_noirq = driver_freeze_noirq;
+	mmio->drv.restore_noirq = driver_restore_noirq;
+	mmio->drv.restore = driver_restore;
 	mmio_start(test, mmio);
 
 	return 0;

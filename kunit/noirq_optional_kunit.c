@@ -14,7 +14,7 @@
 static u64 optional_log_start;
 
 /* Without the noirq phase this driver gives its queue up, as most others do. */
-static int optional_freeze(struct virtio_device *vdev)
+static int driver_freeze(struct virtio_device *vdev)
 {
 	int ret = fake_call(to_fake(vdev), "freeze");
 
@@ -27,36 +27,36 @@ static int optional_freeze(struct virtio_device *vdev)
 	return 0;
 }
 
-static int optional_restore(struct virtio_device *vdev)
+static int driver_restore(struct virtio_device *vdev)
 {
 	int ret = fake_call(to_fake(vdev), "restore");
 
 	if (ret || virtio_device_has_noirq(vdev))
 		return ret;
 
-	return fake_create_vq(to_fake(vdev));
+	return driver_create_vq(to_fake(vdev));
 }
 
-static int optional_freeze_noirq(struct virtio_device *vdev)
+static int driver_freeze_noirq(struct virtio_device *vdev)
 {
 	return fake_call(to_fake(vdev), "freeze_noirq");
 }
 
-static int optional_restore_noirq(struct virtio_device *vdev)
+static int driver_restore_noirq(struct virtio_device *vdev)
 {
 	return fake_call(to_fake(vdev), "restore_noirq");
 }
 
 static const struct virtio_driver optional_driver = {
 	FAKE_DRIVER,
-	.freeze = optional_freeze,
-	.restore = optional_restore,
-	.freeze_noirq = optional_freeze_noirq,
-	.restore_noirq = optional_restore_noirq,
+	.freeze = driver_freeze,
+	.restore = driver_restore,
+	.freeze_noirq = driver_freeze_noirq,
+	.restore_noirq = driver_restore_noirq,
 	.noirq_optional = true,
 };
 
-static int optional_reset_vqs(struct virtio_device *vdev)
+static int fake_reset_vqs(struct virtio_device *vdev)
 {
 	struct fake_virtio *fake = to_fake(vdev);
 
@@ -67,7 +67,7 @@ static int optional_reset_vqs(struct virtio_device *vdev)
 
 static const struct virtio_config_ops optional_config_ops = {
 	FAKE_CONFIG_OPS,
-	.reset_vqs = optional_reset_vqs,
+	.reset_vqs = fake_reset_vqs,
 	.noirq_safe = true,
 };
 
@@ -79,7 +79,7 @@ struct optional_transport {
 
 static const struct optional_transport optional_transports[] = {
 	{ "nothing", { FAKE_CONFIG_OPS } },
-	{ "unsafe", { FAKE_CONFIG_OPS, .reset_vqs = optional_reset_vqs } },
+	{ "unsafe", { FAKE_CONFIG_OPS, .reset_vqs = fake_reset_vqs } },
 	{ "no_reset_vqs", { FAKE_CONFIG_OPS, .noirq_safe = true } },
 };
 
@@ -92,8 +92,8 @@ struct optional_incomplete {
 };
 
 static const struct optional_incomplete optional_incompletes[] = {
-	{ "no_freeze", { FAKE_DRIVER, .restore = optional_restore } },
-	{ "no_restore", { FAKE_DRIVER, .freeze = optional_freeze } },
+	{ "no_freeze", { FAKE_DRIVER, .restore = driver_restore } },
+	{ "no_restore", { FAKE_DRIVER, .freeze = driver_freeze } },
 	{ "neither", { FAKE_DRIVER } },
 };
 
@@ -247,8 +247,8 @@ static struct virtio_driver optional_incomplete_driver(struct kunit *test)
 	struct virtio_driver drv = incomplete->drv;
 
 	drv.driver.name = KBUILD_MODNAME "_incomplete";
-	drv.freeze_noirq = optional_freeze_noirq;
-	drv.restore_noirq = optional_restore_noirq;
+	drv.freeze_noirq = driver_freeze_noirq;
+	drv.restore_noirq = driver_restore_noirq;
 
 	return drv;
 }

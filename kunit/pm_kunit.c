@@ -6,7 +6,7 @@
 #include "fake_virtio.h"
 
 /* Like most drivers, this one gives its queue up while the device is down. */
-static int pm_down(struct virtio_device *vdev, const char *name)
+static int driver_down(struct virtio_device *vdev, const char *name)
 {
 	int ret = fake_call(to_fake(vdev), name);
 
@@ -19,34 +19,34 @@ static int pm_down(struct virtio_device *vdev, const char *name)
 	return 0;
 }
 
-static int pm_up(struct virtio_device *vdev, const char *name)
+static int driver_up(struct virtio_device *vdev, const char *name)
 {
 	int ret = fake_call(to_fake(vdev), name);
 
-	return ret ?: fake_create_vq(to_fake(vdev));
+	return ret ?: driver_create_vq(to_fake(vdev));
 }
 
-static int pm_freeze(struct virtio_device *vdev)
+static int driver_freeze(struct virtio_device *vdev)
 {
-	return pm_down(vdev, "freeze");
+	return driver_down(vdev, "freeze");
 }
 
-static int pm_restore(struct virtio_device *vdev)
+static int driver_restore(struct virtio_device *vdev)
 {
-	return pm_up(vdev, "restore");
+	return driver_up(vdev, "restore");
 }
 
-static int pm_reset_prepare(struct virtio_device *vdev)
+static int driver_reset_prepare(struct virtio_device *vdev)
 {
-	return pm_down(vdev, "reset_prepare");
+	return driver_down(vdev, "reset_prepare");
 }
 
-static int pm_reset_done(struct virtio_device *vdev)
+static int driver_reset_done(struct virtio_device *vdev)
 {
-	return pm_up(vdev, "reset_done");
+	return driver_up(vdev, "reset_done");
 }
 
-static int pm_ready(struct fake_virtio *fake)
+static int driver_ready(struct fake_virtio *fake)
 {
 	fake_call(fake, "ready");
 	virtio_device_ready(&fake->vdev);
@@ -56,10 +56,10 @@ static int pm_ready(struct fake_virtio *fake)
 
 static const struct virtio_driver pm_driver = {
 	FAKE_DRIVER,
-	.freeze = pm_freeze,
-	.restore = pm_restore,
-	.reset_prepare = pm_reset_prepare,
-	.reset_done = pm_reset_done,
+	.freeze = driver_freeze,
+	.restore = driver_restore,
+	.reset_prepare = driver_reset_prepare,
+	.reset_done = driver_reset_done,
 };
 
 static const struct virtio_config_ops pm_config_ops = {
@@ -156,7 +156,7 @@ static void pm_up_driver_sets_driver_ok(struct kunit *test)
 	struct fake_virtio *fake = test->priv;
 
 	KUNIT_ASSERT_EQ(test, path->down(&fake->vdev), 0);
-	fake_at(fake, "find_vqs", pm_ready);
+	fake_at(fake, "find_vqs", driver_ready);
 
 	KUNIT_EXPECT_EQ(test, path->up(&fake->vdev), 0);
 	KUNIT_EXPECT_STREQ(test, fake_calls_from(test, "find_vqs"),
