@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What virtio_noirq_test offers to other test modules that use its devices. */
+/*
+ * What virtio_noirq_test offers to other test modules that use its devices.
+ *
+ * Prefixes of the symbols in this folder, each with the module it stands for:
+ *
+ *   vnt_   virtio_noirq_test: the drivers under test; offered to the others
+ *   vnp_   virtio_noirq_peers: consumer and supplier of one of their devices
+ *   vnw_   virtio_noirq_window: counts what must not happen in the noirq phase
+ *   vnb_   virtio_bench: measures drivers; offered to virtio_noirq_bench
+ *   vnrb_  virtio_noirq_bench: a driver to measure, in the noirq phase
+ *   vn_    virtio_noirq_probes.h: no module, tracepoints for those who watch
+ */
 
 #ifndef VIRTIO_NOIRQ_PROVIDER_H
 #define VIRTIO_NOIRQ_PROVIDER_H
