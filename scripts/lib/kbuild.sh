@@ -162,6 +162,7 @@ prepare_build()
 {
 	local name=$1 goal=prepare
 	shift
+	series_config "$name" >/dev/null
 	# Lets an option that depends on BROKEN be asked for.
 	{ cat "$TREE/Kconfig" && printf '\nconfig BROKEN\n\tdefault y\n'; } | write_file "$BUILT/Kconfig.broken"
 	configure <(series_config "$name") "$@" <(build_options)
