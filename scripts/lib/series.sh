@@ -20,7 +20,7 @@
 #   mail     MAIL PATH...       the mail with what the overlays have there
 #   guests   STACK KIND CELLS EXPECT   what runs in QEMU, and whether it has to pass or fail
 #
-# A stack is what is applied to v7.3, in order: "noirq:5,scmi:2" has the first 5 and
+# A stack is what is applied to v7.3, in order: "noirq:5,NAME:2" has the first 5 and
 # 2 patches of two series; without a number it is all of them, and "v7.3" is none.
 
 # What every stack begins with.
@@ -168,7 +168,7 @@ patched_files()
 	done | sort -u
 }
 
-# stack_text STACK: "5 of 5 patches of noirq + 2 of 4 of scmi".
+# stack_text STACK: "5 of 5 patches of noirq + 2 of 4 of NAME".
 stack_text()
 {
 	local name n text='' what=' patches of '
