@@ -51,4 +51,3 @@ export VIRTIO_NOIRQ_CACHE=$CACHE
 . "$VN_ROOT/scripts/lib/series.sh"
 # shellcheck source=lib/ktap.sh
 . "$VN_ROOT/scripts/lib/ktap.sh"
-
