@@ -8,8 +8,7 @@ PATHS = ("noirq", "normal")  # of virtio_noirq_test's figures
 FIGURES_OF = "virtio_noirq_test"
 HIBERNATED = "# hibernates to disk"  # and wants to be booted again
 
-KTAP_LINE = re.compile(
-    r"^(?P<not>not )?ok \d+ (?P<name>\S+)(?P<skip> # SKIP ?(?P<why>.*))?")
+KTAP_LINE = re.compile(r"^(?P<not>not )?ok \d+ (?P<name>\S+)(?P<skip> # SKIP ?(?P<why>.*))?")
 FIGURE_LINE = re.compile(r"^# figure (.*)")
 BENCH_LINE = re.compile(r"^# bench (.*)")
 CYCLE_LINE = re.compile(r"^# cycle (\d+) of (\d+)")
@@ -99,8 +98,7 @@ class Log:
 def parse_figure(text):
     """Return {"path": "noirq", "cycles": 20, ...}."""
     pairs = dict(pair.split("=", 1) for pair in text.split())
-    return {key: int(value) if value.isdigit() else value
-            for key, value in pairs.items()}
+    return {key: int(value) if value.isdigit() else value for key, value in pairs.items()}
 
 
 def parse_test(match):

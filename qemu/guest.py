@@ -25,11 +25,8 @@ SWAP_SIZE = 1 << 30  # bytes, of a sparse file
 # What init asks a kernel in the end, by the option that the kernel was built
 # with.
 CHECKS = {
-    "CONFIG_PROVE_LOCKING": "lockdep",
-    "CONFIG_DMA_API_DEBUG": "dma_api",
-    "CONFIG_DEBUG_KMEMLEAK": "kmemleak",
-    "CONFIG_KCSAN": "kcsan",
-}
+    "CONFIG_PROVE_LOCKING": "lockdep", "CONFIG_DMA_API_DEBUG": "dma_api",
+    "CONFIG_DEBUG_KMEMLEAK": "kmemleak", "CONFIG_KCSAN": "kcsan"}
 BIG = ("CONFIG_KASAN", "CONFIG_ARM64_64K_PAGES")  # they take memory
 SLOW = ("CONFIG_KASAN", "CONFIG_KCSAN")
 
@@ -46,10 +43,8 @@ def address(place):
 
 def disk(name, place, image, properties=()):
     """Return QEMU's arguments for a disk on a virtio-mmio bus."""
-    device = ("virtio-blk-device", f"drive={name}",
-              f"bus=virtio-mmio-bus.{place}", *properties)
-    return ["-drive", f"if=none,id={name},format=raw,file={image}",
-            "-device", ",".join(device)]
+    device = ("virtio-blk-device", f"drive={name}", f"bus=virtio-mmio-bus.{place}", *properties)
+    return ["-drive", f"if=none,id={name},format=raw,file={image}", "-device", ",".join(device)]
 
 
 @functools.cache
@@ -84,8 +79,7 @@ class Kernel:
     @property
     def checks(self):
         """The names of its debug checks."""
-        return [name for option, name in CHECKS.items()
-                if option in self.options]
+        return [name for option, name in CHECKS.items() if option in self.options]
 
     @property
     def cpu(self):
@@ -222,14 +216,11 @@ class Guest:
         """Return what a result follows from."""
         settings = self.settings
         code = [path for path in sorted(
-            glob.glob(os.path.join(HERE, settings.kind, "*")))
-            if os.path.isfile(path)]
-        code += [os.path.join(HERE, name) for name in ("console.py",
-                                                       "guest.py")]
+            glob.glob(os.path.join(HERE, settings.kind, "*"))) if os.path.isfile(path)]
+        code += [os.path.join(HERE, name) for name in ("console.py", "guest.py")]
         return [repr(self.cell), self.cycles, settings.expect, settings.append,
                 settings.qemu_version, *map(digest, (
-                    self.kernel.image, settings.rootfs, *code,
-                    *self.programs_on_host()))]
+                    self.kernel.image, settings.rootfs, *code, *self.programs_on_host()))]
 
     def kept(self):
         """Return the good result that an earlier run left, or None."""
@@ -266,10 +257,8 @@ class Guest:
               in self.environment().items() if value), settings.append]
         tree = self.path("machine.dtb")
         return [
-            QEMU, "-machine", self.machine_type, *self.hardware(),
-            *self.devices(),
-            *(disk("swap", self.swap, self.path("swap.img"))
-              if self.swap is not None else []),
+            QEMU, "-machine", self.machine_type, *self.hardware(), *self.devices(),
+            *(disk("swap", self.swap, self.path("swap.img")) if self.swap is not None else []),
             *(["-dtb", tree] if os.path.exists(tree) else []),
             "-kernel", self.kernel.image, "-initrd", settings.rootfs,
             "-append", " ".join(append).strip()]
@@ -277,15 +266,13 @@ class Guest:
     def hardware(self):
         """Return QEMU's arguments for the machine without its devices."""
         return ["-cpu", self.kernel.cpu, "-m", str(self.memory), *self.machine(),
-                "-display", "none", "-monitor", "none", "-nic", "none",
-                "-no-reboot"]
+                "-display", "none", "-monitor", "none", "-nic", "none", "-no-reboot"]
 
     def make_device_tree(self, text):
         """Write QEMU's own device tree with the text at its end."""
         tree = self.path("machine.dtb")
         quiet = {"check": True, "timeout": 60, "stdin": subprocess.DEVNULL}
-        subprocess.run([QEMU, "-machine",
-                        f"{self.machine_type},dumpdtb={tree}",
+        subprocess.run([QEMU, "-machine", f"{self.machine_type},dumpdtb={tree}",
                         *self.hardware()], **quiet,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         own = subprocess.run(["dtc", "-q", "-I", "dtb", "-O", "dts", tree],
@@ -314,15 +301,12 @@ class Guest:
     def boot(self, **options):
         """Start QEMU, the first time or again."""
         command = self.command()
-        self.write("qemu.cmd" if not self.boots else "qemu-resume.cmd",
-                   shlex.join(command) + "\n")
+        self.write("qemu.cmd" if not self.boots else "qemu-resume.cmd", shlex.join(command) + "\n")
         self.boots += 1
         with open(self.path("qemu.log"), "ab") as qemu_log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE,
-                **{"stdout": qemu_log, **options},
-                stderr=qemu_log, bufsize=0, start_new_session=True,
-                preexec_fn=die_with_parent,
+                command, stdin=subprocess.PIPE, **{"stdout": qemu_log, **options},
+                stderr=qemu_log, bufsize=0, start_new_session=True, preexec_fn=die_with_parent,
                 env={**os.environ, "TMPDIR": self.folder})
 
     def stop(self):
@@ -353,8 +337,7 @@ class Guest:
             "variant": self.cell.name, "verdict": verdict,
             "reason": reason, "cycles": self.cycles, "wall_s": round(wall, 1),
             "kernel": self.kernel.folder, "qemu": self.settings.qemu_version,
-            **figures, "tests": list(tests), "key": self.key(),
-        }
+            **figures, "tests": list(tests), "key": self.key()}
         self.write("result.json", json.dumps(self.result, indent=2) + "\n")
         if os.path.exists(self.path("swap.img")):
             os.unlink(self.path("swap.img"))

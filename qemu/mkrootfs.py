@@ -28,8 +28,7 @@ def entries(kernel, kind, busybox, selftests):
     yield f"file /init.kind {os.path.join(HERE, kind, 'init.sh')} 0755 0 0"
     yield from tree_entries(os.path.join(kernel, "modules"), "/modules")
     if selftests:
-        yield from tree_entries(os.path.join(kernel, "kselftest"),
-                                "/kselftest")
+        yield from tree_entries(os.path.join(kernel, "kselftest"), "/kselftest")
 
 
 def tree_entries(source, target):

@@ -90,8 +90,7 @@ class Runner:
 
         Those that sleep do not take a place from those that do not.
         """
-        taken = sum(guest.share for guest in self.running
-                    if (guest.share < 1) == (share < 1))
+        taken = sum(guest.share for guest in self.running if (guest.share < 1) == (share < 1))
         return not taken or taken + share <= self.jobs
 
     def start_some(self):
@@ -109,10 +108,8 @@ class Runner:
         part, whole, rate = len(self.done), total, ""
         elapsed = time.monotonic() - self.started
         if self.soak:
-            whole = sum(guest.cycles for guest in
-                        (*self.done, *self.running, *self.waiting))
-            part = sum(guest.cycles_done()
-                       for guest in (*self.done, *self.running))
+            whole = sum(guest.cycles for guest in (*self.done, *self.running, *self.waiting))
+            part = sum(guest.cycles_done() for guest in (*self.done, *self.running))
             rate = (f", {part:,} of {whole:,} cycles, "
                     f"{part / elapsed:.0f} a second")
         if part:
@@ -129,8 +126,7 @@ class Runner:
         if time.monotonic() - self.spoke > HEARTBEAT:
             others = len(self.running) - 1
             self.say("running: " + self.running[0].progress()
-                     + (f" and {others} more" if others else "")
-                     + f" ({self.forecast()})")
+                     + (f" and {others} more" if others else "") + f" ({self.forecast()})")
 
     def run(self):
         """Run all; leaves no QEMU behind, whatever happens."""
@@ -167,8 +163,7 @@ def parse_args(known):
     verbs = parser.add_subparsers(dest="verb", required=True)
 
     lister = verbs.add_parser(
-        "list", help="print guests",
-        description='Print guests, one "CONFIG CELL" on a line.',
+        "list", help="print guests", description='Print guests, one "CONFIG CELL" on a line.',
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="sets of each kind:\n" + "\n".join(
             f"  {kind:6} {name:9} {what}" for kind in known
@@ -199,8 +194,7 @@ def parse_args(known):
                         type=readable, help="static, for the guest")
     runner.add_argument("--out", metavar="DIR", required=True,
                         type=os.path.abspath, help="folder for the results")
-    runner.add_argument("--cells", metavar="A,B,...", required=True,
-                        help='see "list"')
+    runner.add_argument("--cells", metavar="A,B,...", required=True, help='see "list"')
     runner.add_argument("--set", choices=sets, metavar="SET", default="",
                         help="which they are of; may say how many cycles")
     runner.add_argument("--cycles", type=number, default=0, metavar="N",
@@ -216,8 +210,7 @@ def parse_args(known):
                         "that a kernel without the patches does")
     runner.add_argument("--timeout", type=number, metavar="SECONDS", default=0,
                         help="limit for one guest (default: by kind)")
-    runner.add_argument("--append", default="", metavar="TEXT",
-                        help="more kernel parameters")
+    runner.add_argument("--append", default="", metavar="TEXT", help="more kernel parameters")
     runner.add_argument("--verbose", action="store_true",
                         help="all kernel messages on the console")
     return parser.parse_args()
@@ -227,10 +220,8 @@ def list_guests(args, known):
     """Print the guests that were asked for."""
     found = [(config, cell) for name, kind in known.items()
              if args.kind in (None, name) and args.set in kind.SETS
-             for config, cell in kind.guests(args.set)
-             if args.config in (None, config)
-             and args.variant in (None, cell.name,
-                                  getattr(cell, "variant", None))
+             for config, cell in kind.guests(args.set) if args.config in (None, config)
+             and args.variant in (None, cell.name, getattr(cell, "variant", None))
              and args.mode in (None, getattr(cell, "mode", None))
              and args.devices in (None, getattr(cell, "devices", None))]
     if not found:
@@ -266,14 +257,12 @@ def run_guests(args, known):
         settings = Settings(**options, qemu_version=check_qemu())
         os.makedirs(args.out, exist_ok=True)
         settings.rootfs = mkrootfs.pack(
-            args.kernel.folder, kind.Guest.root, args.busybox,
-            kind.Guest.selftests)
+            args.kernel.folder, kind.Guest.root, args.busybox, kind.Guest.selftests)
         kind.Guest.prepare_all(settings, cells)
         guests = [kind.Guest(cell, settings) for cell in cells]
         Runner(guests, args.jobs, args.set == "soak").run()
         if table := kind.Guest.table(guests):
-            with open(os.path.join(args.out, "summary.txt"), "w",
-                      encoding="utf-8") as file:
+            with open(os.path.join(args.out, "summary.txt"), "w", encoding="utf-8") as file:
                 file.write(table)
     except KeyboardInterrupt:
         if "VN_TOP" not in os.environ:  # else scripts/run says so

@@ -13,14 +13,11 @@ Config = collections.namedtuple("Config", "name sets axes cases")
 def read_table(path):
     """Return the words of each line of a table, comments left out."""
     with open(path, encoding="ascii") as table:
-        return [line.split() for line in table
-                if line.strip() and not line.startswith("#")]
+        return [line.split() for line in table if line.strip() and not line.startswith("#")]
 
 
 def configs(kind, subset=None):
     """Return the kernels for a kind of guest, or those of them in a set."""
-    found = [Config(name, *(words.split(",") for words in lists))
-             for name, _, kinds, *lists, in
-             (line[:6] for line in read_table(KERNELS))
-             if kind in kinds.split(",")]
+    found = [Config(name, *(words.split(",") for words in lists)) for name, _, kinds, *lists, in
+             (line[:6] for line in read_table(KERNELS)) if kind in kinds.split(",")]
     return [config for config in found if subset in (None, *config.sets)]

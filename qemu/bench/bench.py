@@ -50,39 +50,33 @@ def grouped(lines, *keys):
 
 def median(lines, path, name):
     """Return the median of all cycles on a path."""
-    return statistics.median_low(line[name] for line in lines
-                                 if line["path"] == path)
+    return statistics.median_low(line[name] for line in lines if line["path"] == path)
 
 
 def readiness_figures(guests):
     """Return when devices answered, one entry for each case."""
     names = {"first_ns": "first_at", "last_ns": "last_at",
-             "consumer_noirq_ns": "consumer_noirq_at",
-             "consumer_early_ns": "consumer_early_at",
+             "consumer_noirq_ns": "consumer_noirq_at", "consumer_early_ns": "consumer_early_at",
              "consumer_ns": "consumer_at", "noirq_end_ns": "noirq_end_at",
              "early_end_ns": "early_end_at", "resume_end_ns": "resume_end_at"}
     return [{"layout": layout, "devices": devices, "sibling_us": sibling,
              **{path: {name: median(lines, path, field)
                        for name, field in names.items()} for path in PATHS}}
             for (layout, devices, sibling), lines
-            in grouped(rows(guests, "readiness"), "devices",
-                       "sibling_us").items()]
+            in grouped(rows(guests, "readiness"), "devices", "sibling_us").items()]
 
 
 def cost_figures(guests, measure, *names):
     """Return sums over a device's PM callbacks, for each number of queues."""
     return [{"layout": layout, "queues": queues,
-             **{path: {name: median(lines, path, name) for name in names}
-                for path in PATHS}}
-            for (layout, queues), lines
-            in grouped(rows(guests, measure), "queues").items()]
+             **{path: {name: median(lines, path, name) for name in names} for path in PATHS}}
+            for (layout, queues), lines in grouped(rows(guests, measure), "queues").items()]
 
 
 def ring_figures(guests):
     """Return what the reset of a ring costs, for each size."""
     return [{"layout": cell.layout,
-             **{name: value for name, value in line.items()
-                if name != "measure"}}
+             **{name: value for name, value in line.items() if name != "measure"}}
             for cell, line in rows(guests, "rings")]
 
 
@@ -92,16 +86,14 @@ def register_figures(guests):
             for guest in guests if guest.cell.measures == "registers"
             for entry in registers.analyse(
                 os.path.join(guest.folder, registers.LOG), guest.cell.layout == "legacy",
-                [(line["path"], line["queues"])
-                 for line in guest.result["bench"]])]
+                [(line["path"], line["queues"]) for line in guest.result["bench"]])]
 
 
 def overhead_figures(guests):
     """Return what a whole cycle takes on both kernels."""
     found = {cell.kernel: {} for cell, _ in rows(guests, "overhead")}
     for kernel, figures in found.items():
-        lines = [line for cell, line in rows(guests, "overhead")
-                 if cell.kernel == kernel]
+        lines = [line for cell, line in rows(guests, "overhead") if cell.kernel == kernel]
         for name in ("suspend_total_ns", "resume_total_ns"):
             figures[name] = median(lines, "normal", name)
         figures["devices"] = lines[0]["devices"]
@@ -112,19 +104,15 @@ def figures(guests, version):
     """Return all figures of the guests, on a kernel of this version."""
     kernel = Kernel(guests[0].result["kernel"])
     with open(kernel.config, encoding="utf-8") as file:
-        compiler = re.search(r'^CONFIG_CC_VERSION_TEXT="(.*)"$', file.read(),
-                             re.MULTILINE)[1]
+        compiler = re.search(r'^CONFIG_CC_VERSION_TEXT="(.*)"$', file.read(), re.MULTILINE)[1]
     return {
         "made_with": {"kernel": version, "compiler": compiler,
                       "qemu": guests[0].result["qemu"], "cpu": kernel.cpu},
         "readiness": readiness_figures(guests),
         "queues": cost_figures(guests, "queues", "suspend_ns", "resume_ns"),
-        "allocations": cost_figures(guests, "allocations", "suspend_allocs",
-                                    "resume_allocs"),
-        "rings": ring_figures(guests),
-        "registers": register_figures(guests),
-        "overhead": overhead_figures(guests),
-    }
+        "allocations": cost_figures(guests, "allocations", "suspend_allocs", "resume_allocs"),
+        "rings": ring_figures(guests), "registers": register_figures(guests),
+        "overhead": overhead_figures(guests)}
 
 
 def main():
@@ -143,8 +131,7 @@ def main():
         sys.exit(f"error: {err}; run make bench")
     if bad := [guest for guest in guests if guest.result["verdict"] != "pass"]:
         sys.exit(f"error: {bad[0].cell.name} failed; see {bad[0].folder}")
-    with open(os.path.join(args.folder, "figures.json"), "w",
-              encoding="utf-8") as file:
+    with open(os.path.join(args.folder, "figures.json"), "w", encoding="utf-8") as file:
         json.dump(figures(guests, args.kernel_version), file, indent=1)
         file.write("\n")
 

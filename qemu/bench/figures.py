@@ -38,8 +38,7 @@ CLEARED = {
     "indices, flags and events are cleared",
     "packed": "the device sees by the flags of each descriptor whether it is "
     "available, and stale ones look so after a reset, so that all are "
-    "cleared, by one memset",
-}
+    "cleared, by one memset"}
 PATHS = ("noirq", "normal")
 
 
@@ -74,14 +73,11 @@ class Table:
 
     def text(self):
         """Print it for a terminal."""
-        widths = [max(map(len, column))
-                  for column in zip(self.columns, *self.rows)]
+        widths = [max(map(len, column)) for column in zip(self.columns, *self.rows)]
         print(self.title + "\n")
-        for row in (self.columns, ["-" * width for width in widths],
-                    *self.rows):
+        for row in (self.columns, ["-" * width for width in widths], *self.rows):
             cells = [row[0].ljust(widths[0]),
-                     *(cell.rjust(width)
-                       for cell, width in zip(row[1:], widths[1:]))]
+                     *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]
             print("  " + "  ".join(cells).rstrip())
         for note in self.notes:
             print("  " + note)
@@ -99,19 +95,15 @@ class Table:
 
 def readiness_table(figures):
     """When devices answer."""
-    rows = [(f"{e['layout']}, {e['devices']} device"
-             + "s" * (e["devices"] > 1)
-             + (f", sibling takes {e['sibling_us'] // 1000} ms"
-                if e["sibling_us"] else ""),
-             us(e["noirq"]["last_ns"]), us(e["normal"]["last_ns"]),
-             times(ratio(e, "last_ns")))
+    rows = [(f"{e['layout']}, {e['devices']} device" + "s" * (e["devices"] > 1)
+             + (f", sibling takes {e['sibling_us'] // 1000} ms" if e["sibling_us"] else ""),
+             us(e["noirq"]["last_ns"]), us(e["normal"]["last_ns"]), times(ratio(e, "last_ns")))
             for e in figures["readiness"]]
     notes = [f"{e['layout']}: of the noirq time with {MANY} devices, "
              f"{us(MANY * e['clear_ns'])} µs are the memset of {MANY} rings."
              for e in figures["rings"] if e["num"] == FULL_RING]
     return Table("The last device answers, µs after the start of "
-                 "dpm_resume_noirq", ("", "noirq", "normal", "earlier"), rows,
-                 *notes)
+                 "dpm_resume_noirq", ("", "noirq", "normal", "earlier"), rows, *notes)
 
 
 def cost_table(figures):
@@ -119,23 +111,19 @@ def cost_table(figures):
     rows = [(f"{e['layout']}, {e['queues']} queue" + "s" * (e["queues"] > 1),
              us(e["noirq"]["suspend_ns"]), us(e["normal"]["suspend_ns"]),
              us(e["noirq"]["resume_ns"]), us(e["normal"]["resume_ns"]),
-             times(ratio(e, "resume_ns")))
-            for e in figures["queues"]]
+             times(ratio(e, "resume_ns"))) for e in figures["queues"]]
     notes = [f"Each further queue, {layout}: {us(slope(figures, layout, 'noirq'))}"
              f" µs noirq, {us(slope(figures, layout, 'normal'))} µs normal."
              for layout in layouts(figures["queues"])]
     return Table("The PM callbacks of one device, µs",
-                 ("", "suspend noirq", "normal", "resume noirq", "normal",
-                  "faster"), rows, *notes)
+                 ("", "suspend noirq", "normal", "resume noirq", "normal", "faster"), rows, *notes)
 
 
 def ring_table(figures):
     """What the reset of a ring costs."""
-    rows = [(f"{e['layout']}, {e['num']} entries", f"{e['reinit_ns']:,}",
-             f"{e['recreate_ns']:,}",
+    rows = [(f"{e['layout']}, {e['num']} entries", f"{e['reinit_ns']:,}", f"{e['recreate_ns']:,}",
              f"1/{e['recreate_ns'] / e['reinit_ns']:.0f}",
-             f"{e['clear_bytes']:,}", f"{e['clear_ns']:,}")
-            for e in figures["rings"]]
+             f"{e['clear_bytes']:,}", f"{e['clear_ns']:,}") for e in figures["rings"]]
     notes = [f"{layout}: {CLEARED[layout]}; and at most "
              f"{max(beyond_clearing(figures, layout))} ns whatever the size: "
              "the checks, and the state that the driver keeps of the ring."
@@ -152,8 +140,7 @@ def register_table(figures):
              sum(e["surplus"].values()), sum(e["left_out"].values()))
             for e in figures["registers"]]
     return Table("Register accesses of a bring-up, from the reset to the end "
-                 "of restore", ("", "the spec's minimum", "accesses",
-                                "surplus", "left out"), rows)
+                 "of restore", ("", "the spec's minimum", "accesses", "surplus", "left out"), rows)
 
 
 def surplus_table(figures):
@@ -175,18 +162,15 @@ def surplus_table(figures):
 def allocation_table(figures):
     """What is allocated in the PM callbacks."""
     rows = [(f"{e['layout']}, {e['queues']} queue",
-             *(e[path][f"{part}_allocs"] for part in ("suspend", "resume")
-               for path in PATHS))
+             *(e[path][f"{part}_allocs"] for part in ("suspend", "resume") for path in PATHS))
             for e in figures["allocations"]]
     return Table("Allocations in the PM callbacks of one device",
-                 ("", "suspend noirq", "normal", "resume noirq", "normal"),
-                 rows)
+                 ("", "suspend noirq", "normal", "resume noirq", "normal"), rows)
 
 
 def overhead(figures, name):
     """Return (base, series, added part) of a whole cycle."""
-    base, series = (figures["overhead"][kernel][name]
-                    for kernel in ("base", "series"))
+    base, series = (figures["overhead"][kernel][name] for kernel in ("base", "series"))
     return base, series, series / base - 1
 
 
@@ -205,14 +189,12 @@ def overhead_table(figures):
 TABLES = {
     "readiness": [readiness_table], "queues": [cost_table],
     "rings": [ring_table], "registers": [register_table, surplus_table],
-    "allocations": [allocation_table], "overhead": [overhead_table],
-}
+    "allocations": [allocation_table], "overhead": [overhead_table]}
 
 
 def tables(figures):
     """Return the tables of each kind of figures that there are."""
-    return [make(figures) for name, makers in TABLES.items() if figures[name]
-            for make in makers]
+    return [make(figures) for name, makers in TABLES.items() if figures[name] for make in makers]
 
 
 def layouts(entries):
@@ -222,8 +204,7 @@ def layouts(entries):
 
 def beyond_clearing(figures, layout):
     """Return what a reset costs beyond clearing memory, for each size."""
-    return [e["reinit_ns"] - e["clear_ns"] for e in figures["rings"]
-            if e["layout"] == layout]
+    return [e["reinit_ns"] - e["clear_ns"] for e in figures["rings"] if e["layout"] == layout]
 
 
 def slope(figures, layout, path):
@@ -279,8 +260,7 @@ def ring_goals(figures):
                 if e["reinit_ns"] > e["recreate_ns"]])
         beyond = beyond_clearing(figures, layout)
         yield (f"rings {layout}: beyond the memory to clear, the size does "
-               "not matter",
-               [f"{min(beyond)} to {max(beyond)} ns"]
+               "not matter", [f"{min(beyond)} to {max(beyond)} ns"]
                if max(beyond) - min(beyond) > FLAT else [])
         largest = entries[-1]
         share = largest["reinit_ns"] / largest["recreate_ns"]
@@ -300,8 +280,7 @@ def allocation_goals(figures):
     """Nothing is allocated."""
     for e in figures["allocations"]:
         yield (f"allocations {e['layout']}: none by core and transport",
-               [f"{count} {name}" for name, count in e["noirq"].items()
-                if count])
+               [f"{count} {name}" for name, count in e["noirq"].items() if count])
 
 
 def overhead_goals(figures):
@@ -312,8 +291,7 @@ def overhead_goals(figures):
                [percent(added)] if added > OVERHEAD else [])
 
 
-GOALS = (readiness_goals, cost_goals, ring_goals, register_goals,
-         allocation_goals, overhead_goals)
+GOALS = (readiness_goals, cost_goals, ring_goals, register_goals, allocation_goals, overhead_goals)
 
 
 # ---- comparison with what is stored ------------------------------------------
@@ -343,8 +321,7 @@ def numbers(entry, prefix=""):
 
 def ratios(entry):
     """Yield (name, ratio of the two paths) of the times in an entry."""
-    pairs = [("noirq last_ns", "normal last_ns"),
-             ("noirq resume_ns", "normal resume_ns"),
+    pairs = [("noirq last_ns", "normal last_ns"), ("noirq resume_ns", "normal resume_ns"),
              ("reinit_ns", "recreate_ns")]
     found = dict(numbers(entry))
     for noirq, normal in pairs:
@@ -373,28 +350,24 @@ def comparisons(figures, stored):
             yield name, ["not stored"], ""
         elif same or kind == "registers":
             slack = ROUNDING if kind == "rings" else TICK
-            yield name, list(moved(numbers(entry), numbers(old), SAME,
-                                   slack)), ""
+            yield name, list(moved(numbers(entry), numbers(old), SAME, slack)), ""
         else:
             yield name, None, "made with " + ", ".join(
                 f"{key} {value}, stored {stored['made_with'].get(key)}"
                 for key, value in figures["made_with"].items()
                 if value != stored["made_with"].get(key))
             if found := list(ratios(entry)):
-                yield (f"ratio {name}",
-                       list(moved(found, ratios(old), SIMILAR)), "")
+                yield (f"ratio {name}", list(moved(found, ratios(old), SIMILAR)), "")
 
 
 def check(figures, stored):
     """Print KTAP; return the exit code."""
-    results = [(name, faults, "") for goals in GOALS
-               for name, faults in goals(figures)]
+    results = [(name, faults, "") for goals in GOALS for name, faults in goals(figures)]
     if stored:
         results += comparisons(figures, stored)
     ktap = Printer(len(results))
     for name, faults, why in results:
-        ktap.result(not faults, name, *(faults or ()),
-                    skip=why if faults is None else None)
+        ktap.result(not faults, name, *(faults or ()), skip=why if faults is None else None)
     if any(faults for name, faults, _ in results if "stored" in name):
         ktap.note("If the figures changed on purpose, store them: "
                   "make bench STORE=1")
@@ -411,8 +384,7 @@ def print_tables(figures):
 
 def print_markdown(figures):
     """As Markdown."""
-    with_what = ", ".join(f"{name} {value}" for name, value
-                          in figures["made_with"].items())
+    with_what = ", ".join(f"{name} {value}" for name, value in figures["made_with"].items())
     print("<!-- made by: make bench STORE=1 -->\n")
     print("# Figures\n")
     print(f"""\

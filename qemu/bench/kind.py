@@ -12,10 +12,8 @@ from blk import kind, matrix
 from tables import configs
 
 SETS = {
-    "all": "those that measure",
-    "check": "few, whose figures make check compares",
-    "timeline": "one traced cycle on each kernel",
-}
+    "all": "those that measure", "check": "few, whose figures make check compares",
+    "timeline": "one traced cycle on each kernel"}
 SERIAL = "virtio-noirq-bench"  # that the test module looks for
 DEVICES = (1, 8, 31)
 LAYOUTS = ("split", "packed")
@@ -40,8 +38,7 @@ class Cell(matrix.Cell):
     @property
     def properties(self):
         """The properties of each virtio-blk-device."""
-        return (*super().properties, f"num-queues={self.queues}",
-                f"serial={SERIAL}")
+        return (*super().properties, f"num-queues={self.queues}", f"serial={SERIAL}")
 
     @property
     def programs(self):
@@ -51,24 +48,20 @@ class Cell(matrix.Cell):
 
 def readiness(layouts, devices):
     """Return the guests that tell when devices answer."""
-    return [Cell(layout, devices=n, measures="readiness")
-            for layout in layouts for n in devices]
+    return [Cell(layout, devices=n, measures="readiness") for layout in layouts for n in devices]
 
 
 # What a device costs, by its queues and their size
 COSTS = [Cell(layout, measures="queues,allocations,rings", queues=MAX_QUEUES)
          for layout in LAYOUTS]
-REGISTERS = [Cell(layout, measures="registers", queues=2)
-             for layout in ("legacy", *LAYOUTS)]
+REGISTERS = [Cell(layout, measures="registers", queues=2) for layout in ("legacy", *LAYOUTS)]
 OVERHEAD = [Cell("split", devices=MANY, measures="overhead", kernel=kernel)
             for kernel in ("base", "series")]
 TIMELINE = [Cell("split", devices=8, measures="timeline", kernel=kernel)
             for kernel in ("base", "series")]
 CELLS = {
     "all": readiness(LAYOUTS, DEVICES) + COSTS + REGISTERS + OVERHEAD,
-    "check": readiness(["split"], [MANY]) + COSTS + REGISTERS[1:2],
-    "timeline": TIMELINE,
-}
+    "check": readiness(["split"], [MANY]) + COSTS + REGISTERS[1:2], "timeline": TIMELINE}
 
 
 def cells():
@@ -78,8 +71,7 @@ def cells():
 
 def guests(subset):
     """Return the (config, cell) of a set."""
-    return [(config.name, cell) for config in configs("bench")
-            for cell in CELLS[subset]]
+    return [(config.name, cell) for config in configs("bench") for cell in CELLS[subset]]
 
 
 class Guest(kind.Guest):
@@ -97,10 +89,8 @@ class Guest(kind.Guest):
 
     def environment(self):
         """Return what init and the tests find in their environment."""
-        return {**super().environment(),
-                "VIRTIO_NOIRQ_BENCH": self.cell.measures,
-                "VIRTIO_NOIRQ_BENCH_PATH":
-                    "normal" if self.cell.kernel == "base" else "noirq"}
+        return {**super().environment(), "VIRTIO_NOIRQ_BENCH": self.cell.measures,
+                "VIRTIO_NOIRQ_BENCH_PATH": "normal" if self.cell.kernel == "base" else "noirq"}
 
     def disks(self):
         """Return QEMU's arguments for the disks, and their registers' log."""
@@ -109,8 +99,7 @@ class Guest(kind.Guest):
             device = ("virtio-blk-device", f"drive=disk{place}",
                       f"bus=virtio-mmio-bus.{place}", *self.cell.properties)
             args += ["-drive", f"if=none,id=disk{place},driver=null-co,"
-                               "read-zeroes=on,size=1M",
-                     "-device", ",".join(device)]
+                               "read-zeroes=on,size=1M", "-device", ",".join(device)]
         if self.cell.measures == "registers":
             for event in registers.EVENTS:
                 args += ["-trace", "enable=" + event]

@@ -32,8 +32,7 @@ STYLE = """
     .ready { fill: #79c0ff } .line { stroke: #79c0ff }
     .works { fill: #56d364 } .fails { stroke: #ff7b72 }
   }"""
-PHASES = (("noirq", "noirq_end_ns"), ("early", "early_end_ns"),
-          ("resume", "resume_end_ns"))
+PHASES = (("noirq", "noirq_end_ns"), ("early", "early_end_ns"), ("resume", "resume_end_ns"))
 CONSUMER = ("consumer_noirq_ns", "consumer_early_ns", "consumer_ns")
 TRACKS = {"noirq": "with noirq", "normal": "normal phase"}
 STEPS = (100_000, 200_000, 500_000, 1_000_000, 2_000_000, 5_000_000)
@@ -48,21 +47,18 @@ class Picture:
 
     def add(self, name, text=None, **attributes):
         """Add an element."""
-        attributes = " ".join(f'{key.rstrip("_")}="{value}"'
-                              for key, value in attributes.items())
+        attributes = " ".join(f'{key.rstrip("_")}="{value}"' for key, value in attributes.items())
         end = "/>" if text is None else f">{text}</{name}>"
         self.parts.append(f"<{name} {attributes}{end}")
 
     def text(self, x, y, text, anchor="start", **attributes):
         """Add text."""
-        self.add("text", text, x=f"{x:.0f}", y=f"{y:.0f}",
-                 text_anchor=anchor, **attributes)
+        self.add("text", text, x=f"{x:.0f}", y=f"{y:.0f}", text_anchor=anchor, **attributes)
 
     def draw(self):
         """Return the picture."""
         height = TOP + PANEL * len(self.entries) + 12
-        self.add("rect", class_="back", x=1, y=1, width=WIDTH - 2,
-                 height=height - 2, rx=8)
+        self.add("rect", class_="back", x=1, y=1, width=WIDTH - 2, height=height - 2, rx=8)
         self.legend()
         for number, entry in enumerate(self.entries):
             self.panel(entry, TOP + PANEL * number)
@@ -85,17 +81,14 @@ class Picture:
         self.ready(x + 12, 52, 12)
         self.text(x + 26, 50, "device answers", class_="small")
         self.works(x + 142, 45)
-        self.text(x + 154, 50, "consumer's callback, device works",
-                  class_="small")
+        self.text(x + 154, 50, "consumer's callback, device works", class_="small")
         self.fails(x + 388, 45)
         self.text(x + 400, 50, "device does not work yet", class_="small")
 
     def ready(self, x, y, length):
         """The mark of a device that answers: a pole with a flag."""
-        self.add("line", class_="line", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=y,
-                 y2=y - length)
-        self.add("path", class_="ready",
-                 d=f"M{x:.1f} {y - length} l9 4 l-9 4 z")
+        self.add("line", class_="line", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=y, y2=y - length)
+        self.add("path", class_="ready", d=f"M{x:.1f} {y - length} l9 4 l-9 4 z")
 
     def works(self, x, y):
         """The mark of a callback that can use the device."""
@@ -103,8 +96,7 @@ class Picture:
 
     def fails(self, x, y):
         """The mark of a callback that cannot."""
-        self.add("path", class_="fails", fill="none",
-                 d=f"M{x - 4:.1f} {y - 4} l8 8 m0 -8 l-8 8")
+        self.add("path", class_="fails", fill="none", d=f"M{x - 4:.1f} {y - 4} l8 8 m0 -8 l-8 8")
 
     def panel(self, entry, top):
         """One axis, with a track for each path."""
@@ -128,8 +120,7 @@ class Picture:
         start = 0
         for name, end in PHASES:
             self.add("rect", class_=name, x=f"{place(start):.1f}", y=top + 6,
-                     width=f"{place(times_ns[end]) - place(start):.1f}",
-                     height=TRACK - 20)
+                     width=f"{place(times_ns[end]) - place(start):.1f}", height=TRACK - 20)
             start = times_ns[end]
         ready = times_ns["last_ns"]
         for name in CONSUMER:
@@ -146,10 +137,8 @@ class Picture:
         self.add("line", class_="axis", x1=LEFT, x2=RIGHT, y1=y, y2=y)
         for tick in range(0, int(span) + 1, step):
             x = place(tick)
-            self.add("line", class_="axis", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=y,
-                     y2=y + 4)
-            self.text(x, y + 18, f"{tick / 1_000_000:g} ms", "middle",
-                      class_="small")
+            self.add("line", class_="axis", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=y, y2=y + 4)
+            self.text(x, y + 18, f"{tick / 1_000_000:g} ms", "middle", class_="small")
 
 
 def main(args):
@@ -158,8 +147,7 @@ def main(args):
         print(__doc__.strip())
         return 0 if "--help" in args else 3
     print(Picture([entry for entry in read_figures(args[0])["readiness"]
-                   if entry["layout"] == "split"
-                   and entry["devices"] == MANY]).draw())
+                   if entry["layout"] == "split" and entry["devices"] == MANY]).draw())
     return 0
 
 

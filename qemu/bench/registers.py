@@ -7,8 +7,7 @@ import collections
 import re
 
 LOG = "registers.log"
-EVENTS = ("virtio_mmio_read", "virtio_mmio_write_offset",
-          "pl031_set_alarm", "pl031_alarm_raised")
+EVENTS = ("virtio_mmio_read", "virtio_mmio_write_offset", "pl031_set_alarm", "pl031_alarm_raised")
 
 ACCESS_LINE = re.compile(r"virtio_mmio_(read|write) offset 0x([0-9a-f]+)"
                          r"(?: value 0x([0-9a-f]+))?")
@@ -23,9 +22,7 @@ NAMES = {
     0x50: "QueueNotify", 0x60: "InterruptStatus", 0x64: "InterruptACK",
     0x70: "Status", 0x80: "QueueDescLow", 0x84: "QueueDescHigh",
     0x90: "QueueDriverLow", 0x94: "QueueDriverHigh",
-    0xa0: "QueueDeviceLow", 0xa4: "QueueDeviceHigh",
-    0xfc: "ConfigGeneration",
-}
+    0xa0: "QueueDeviceLow", 0xa4: "QueueDeviceHigh", 0xfc: "ConfigGeneration"}
 STATUS = {1: "ACKNOWLEDGE", 2: "DRIVER", 4: "DRIVER_OK", 8: "FEATURES_OK",
           0x40: "NEEDS_RESET", 0x80: "FAILED"}
 RESET, READ_STATUS = "write Status = 0", "read Status"
@@ -38,25 +35,19 @@ DEVICE = {
     "legacy": [RESET, "write GuestPageSize", "write Status + ACKNOWLEDGE",
                "write Status + DRIVER", *FEATURES, DRIVER_OK],
     "modern": [RESET, "write Status + ACKNOWLEDGE", "write Status + DRIVER",
-               *FEATURES, *FEATURES, "write Status + FEATURES_OK",
-               READ_STATUS, DRIVER_OK],
-}
+               *FEATURES, *FEATURES, "write Status + FEATURES_OK", READ_STATUS, DRIVER_OK]}
 QUEUE = {
     "legacy": ["write QueueSel", "read QueuePFN", "read QueueNumMax",
                "write QueueNum", "write QueueAlign", "write QueuePFN"],
-    "modern": ["write QueueSel", "read QueueReady", "read QueueNumMax",
-               "write QueueNum",
-               *(f"write Queue{area}{half}"
-                 for area in ("Desc", "Driver", "Device")
-                 for half in ("Low", "High")), "write QueueReady"],
-}
+    "modern": ["write QueueSel", "read QueueReady", "read QueueNumMax", "write QueueNum",
+               *(f"write Queue{area}{half}" for area in ("Desc", "Driver", "Device")
+                 for half in ("Low", "High")), "write QueueReady"]}
 
 # Why an access is not in the minimum
 UPPER = "vm_finalize_features() writes both halves"
 SURPLUS = {
     "write DriverFeaturesSel": UPPER, "write DriverFeatures": UPPER,
-    "write GuestPageSize": "vm_reset() sets it for version 1 alone",
-}
+    "write GuestPageSize": "vm_reset() sets it for version 1 alone"}
 WAITED = "vm_reset() waits for it in the noirq phase"
 COMPLETED = "virtio_reset_device_noirq() says if the reset completed"
 MODIFIED = "virtio_add_status() reads before it writes"
@@ -151,9 +142,6 @@ def analyse(path, legacy, labels):
         minimum, surplus, left_out = compare(accesses, kind, queues)
         found.append({
             "path": label, "queues": queues, "suspend": len(suspend),
-            "accesses": len(accesses), "minimum": minimum,
-            "surplus": dict(surplus),
-            "left_out": {f"{name}: {MISSING}": count
-                         for name, count in left_out.items()},
-        })
+            "accesses": len(accesses), "minimum": minimum, "surplus": dict(surplus),
+            "left_out": {f"{name}: {MISSING}": count for name, count in left_out.items()}})
     return found

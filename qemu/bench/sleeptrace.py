@@ -26,21 +26,17 @@ def events(console):
         for line in file:
             match = EVENT_LINE.match(line.rstrip())
             if match and line.startswith(MARK):
-                yield (match["task"][len(MARK):], float(match["time"]),
-                       match["event"])
+                yield (match["task"][len(MARK):], float(match["time"]), match["event"])
 
 
 def one_cycle(trace):
     """Return the events from the start of dpm_prepare to the end of
     dpm_complete, with what sleepgraph.py wants around them."""
     names = [event for _, _, event in trace]
-    first = next(i for i, name in enumerate(names)
-                 if re.search(r"dpm_prepare\[\d+\] begin", name))
-    last = next(i for i, name in enumerate(names)
-                if re.search(r"dpm_complete\[\d+\] end", name))
+    first = next(i for i, name in enumerate(names) if re.search(r"dpm_prepare\[\d+\] begin", name))
+    last = next(i for i, name in enumerate(names) if re.search(r"dpm_complete\[\d+\] end", name))
     start, end = trace[first], trace[last]
-    return [(*start[:2], "suspend_resume: suspend_enter[1] begin"),
-            *trace[first:last + 1],
+    return [(*start[:2], "suspend_resume: suspend_enter[1] begin"), *trace[first:last + 1],
             (*end[:2], "suspend_resume: thaw_processes[0] begin"),
             (*end[:2], "suspend_resume: thaw_processes[0] end")]
 
@@ -59,8 +55,7 @@ def main():
         description="Print the trace on a guest's console for sleepgraph.py, "
         "a microsecond of the guest as a millisecond.")
     parser.add_argument("console", help="console.log of the guest")
-    parser.add_argument("--title", required=True,
-                        help="what the picture is of")
+    parser.add_argument("--title", required=True, help="what the picture is of")
     args = parser.parse_args()
     try:
         trace = without_sleep(one_cycle(list(events(args.console))))

@@ -26,9 +26,7 @@ SWAP_PLACE = 31  # of a disk: its virtio-mmio bus
 # A guest under -icount counts instructions instead of seconds: idle time costs
 # nothing, and times measured in the guest compare across runs and machines.
 MODES = {
-    "icount": ["-icount", "shift=0,sleep=off"],
-    "smp": ["-accel", "tcg,thread=multi"],
-}
+    "icount": ["-icount", "shift=0,sleep=off"], "smp": ["-accel", "tcg,thread=multi"]}
 CPUS = {"icount": 1, "smp": 2}
 
 # What the test module asks of the host, on the console: so many sectors.
@@ -52,8 +50,7 @@ class Guest(guest.Guest):
     def prepare_all(cls, settings, cells):
         """Write one image for each device that a guest can have."""
         for number in range(max(cell.devices for cell in cells)):
-            mkdisk.write_disk(os.path.join(settings.out, f"disk{number}.img"),
-                              number)
+            mkdisk.write_disk(os.path.join(settings.out, f"disk{number}.img"), number)
 
     def own_cycles(self):
         """Return the sleep cycles on each path."""
@@ -91,14 +88,11 @@ class Guest(guest.Guest):
             "PROGRAMS": ",".join(cell.programs), "VARIANT": cell.variant,
             "CYCLES": self.cycles, "DEVICES": cell.devices,
             "CPUS": CPUS[cell.mode], "PAGE_SIZE": self.kernel.page_size,
-            "IOMMU": 1 if cell.iommu else "",
-            "SLEEP_SEC": sleep if real_slow else "",
+            "IOMMU": 1 if cell.iommu else "", "SLEEP_SEC": sleep if real_slow else "",
             "HOST": 1,  # answers what the tests ask for on the console
-            "CHECKS": ",".join(self.kernel.checks),
-            "WINDOW": 1 if self.kernel.checks else "",
+            "CHECKS": ",".join(self.kernel.checks), "WINDOW": 1 if self.kernel.checks else "",
             "SWAP": guest.address(SWAP_PLACE) + ".virtio_mmio" if swaps else "",
-            "RESUME": 1 if self.boots else "",
-        }
+            "RESUME": 1 if self.boots else ""}
         return {"VIRTIO_NOIRQ_" + name: value for name, value in found.items()}
 
     def machine(self):
@@ -109,10 +103,8 @@ class Guest(guest.Guest):
     def devices(self):
         """Return QEMU's arguments for the devices and the console."""
         return ["-qmp", "stdio", "-chardev", "file,id=console,append=on,path="
-                f"{self.path('console.log')}", "-serial", "chardev:console",
-                "-global",
-                "virtio-mmio.force-legacy=" + self.cell.force_legacy,
-                *self.disks()]
+                f"{self.path('console.log')}", "-serial", "chardev:console", "-global",
+                "virtio-mmio.force-legacy=" + self.cell.force_legacy, *self.disks()]
 
     def disks(self):
         """Return QEMU's arguments for the devices under test."""
@@ -120,11 +112,9 @@ class Guest(guest.Guest):
         for place in range(self.cell.devices):
             image = os.path.join(self.settings.out, f"disk{place}.img")
             # A snapshot can be resized; nobody writes to the image.
-            args += guest.disk(f"disk{place}", place, image + ",snapshot=on",
-                               self.cell.properties)
+            args += guest.disk(f"disk{place}", place, image + ",snapshot=on", self.cell.properties)
         if self.cell.case == "example":
-            args += ["-device",
-                     f"virtio-rng-device,bus=virtio-mmio-bus.{RNG_PLACE}"]
+            args += ["-device", f"virtio-rng-device,bus=virtio-mmio-bus.{RNG_PLACE}"]
         return args
 
     def device_tree(self):
@@ -157,8 +147,7 @@ class Guest(guest.Guest):
         text = text[:text.rfind(b"\n") + 1]
         self.heard += len(text)
         for sectors in RESIZE_LINE.findall(text):
-            self.qmp("block_resize", device="disk0",
-                     size=int(sectors) * mkdisk.SECTOR_SIZE)
+            self.qmp("block_resize", device="disk0", size=int(sectors) * mkdisk.SECTOR_SIZE)
 
     def log(self):
         """Return what the console says so far."""
@@ -188,11 +177,9 @@ class Guest(guest.Guest):
             self.boot()
             return False
         if status is None:
-            verdict = "timeout", (f"no end after {self.timeout} s, in "
-                                  + self.progress())
+            verdict = "timeout", (f"no end after {self.timeout} s, in " + self.progress())
         else:
-            verdict = judge(log, self.programs(), self.cell.variant,
-                            self.cycles, status)
+            verdict = judge(log, self.programs(), self.cell.variant, self.cycles, status)
         self.write_result(*verdict)
         return True
 

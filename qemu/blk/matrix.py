@@ -15,11 +15,8 @@ from tables import configs, read_table
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FEATURES = {  # properties of a QEMU device
-    "": (),
-    "noevent": ("event_idx=off",),
-    "noindirect": ("indirect_desc=off",),
-    "plain": ("event_idx=off", "indirect_desc=off"),
-}
+    "": (), "noevent": ("event_idx=off",), "noindirect": ("indirect_desc=off",),
+    "plain": ("event_idx=off", "indirect_desc=off")}
 MANY = 31  # devices, of the 32 places for them on the virt machine
 DEVICES = (1, MANY)
 MODES = ("icount", "smp")
@@ -28,17 +25,13 @@ NO_IOMMU = "legacy"  # QEMU wants VIRTIO_F_VERSION_1 for it
 SETS = {
     "full": "the whole matrix and all cases",
     "default": "the same on the usual kernel, where the next two are, too",
-    "soak": "all variants, for very many cycles",
-    "layouts": "one guest for each ring layout",
+    "soak": "all variants, for very many cycles", "layouts": "one guest for each ring layout",
     "check": "few guests, that cover every pair of values; all cases",
-    "coverage": "the same, on a kernel that counts what has run",
-}
+    "coverage": "the same, on a kernel that counts what has run"}
 
-LAYOUTS = {name: (legacy, () if properties == "-" else (properties,))
-           for name, legacy, properties
+LAYOUTS = {name: (legacy, () if properties == "-" else (properties,)) for name, legacy, properties
            in read_table(os.path.join(HERE, "variants"))}
-CASES = {name: (mode, kernels, programs.split(","))
-         for name, mode, kernels, programs
+CASES = {name: (mode, kernels, programs.split(",")) for name, mode, kernels, programs
          in read_table(os.path.join(HERE, "cases"))}
 
 
@@ -62,8 +55,7 @@ class Cell:
         """The name of the guest."""
         return "-".join(filter(None, (
             self.variant, f"{MANY}dev" if self.devices == MANY else "",
-            "smp" if self.mode == "smp" else "",
-            "iommu" if self.iommu else "", self.case)))
+            "smp" if self.mode == "smp" else "", "iommu" if self.iommu else "", self.case)))
 
     @property
     def force_legacy(self):
@@ -85,20 +77,17 @@ class Cell:
 def cells_of(config):
     """Return all cells of the matrix on a kernel."""
     axes = (LAYOUTS, FEATURES if "ring" in config.axes else ("",), DEVICES,
-            MODES if "modes" in config.axes else
-            ("smp",) if "smp" in config.axes else ("icount",),
+            MODES if "modes" in config.axes else ("smp",) if "smp" in config.axes else ("icount",),
             (False, True) if "iommu" in config.axes else (False,))
     found = itertools.starmap(Cell, itertools.product(*axes))
-    return [cell for cell in found
-            if not (cell.layout == NO_IOMMU and cell.iommu)]
+    return [cell for cell in found if not (cell.layout == NO_IOMMU and cell.iommu)]
 
 
 def case_cells(config, *groups):
     """Return the cells of a kernel's cases, those of some groups."""
     return [Cell(layout, features, mode=mode, case=case)
             for case, (mode, group, _) in CASES.items()
-            if group in groups and group in config.cases
-            for layout in LAYOUTS
+            if group in groups and group in config.cases for layout in LAYOUTS
             for features in (FEATURES if group == "soak" else ("",))]
 
 
@@ -107,8 +96,7 @@ def few_cases(config):
     found = case_cells(config, *GROUPS)
     if "debug" not in config.cases:
         return found
-    turn = dict(zip(dict.fromkeys(cell.case for cell in found),
-                    itertools.cycle(LAYOUTS)))
+    turn = dict(zip(dict.fromkeys(cell.case for cell in found), itertools.cycle(LAYOUTS)))
     return [cell for cell in found if cell.layout == turn[cell.case]]
 
 

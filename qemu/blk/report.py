@@ -18,8 +18,7 @@ WIDTH = 92  # characters
 NOTES = {
     "icount": "Times are guest time, an instruction count: they compare "
               "across runs and machines.",
-    "smp": "Times are real time and depend on the load of this machine.",
-}
+    "smp": "Times are real time and depend on the load of this machine."}
 NO_FIGURE = "-"
 
 
@@ -60,8 +59,7 @@ def row(result):
         compared = f"{noirq['bytes']:,}"
     return ROW.format(
         result["variant"], noirq.get("cycles", NO_FIGURE), answered, compared,
-        duration(first), duration(first_normal), ratio(first, first_normal),
-        result["verdict"])
+        duration(first), duration(first_normal), ratio(first, first_normal), result["verdict"])
 
 
 def faults(results, folder):
@@ -89,8 +87,7 @@ def report(results, folder):
     """Print the table and what to know about it."""
     print("Virtio devices in the noirq phase of real s2idle cycles")
     print()
-    print(ROW.format("", "sleep", "requests", "bytes", "first answer after",
-                     "", "", "").rstrip())
+    print(ROW.format("", "sleep", "requests", "bytes", "first answer after", "", "", "").rstrip())
     print(ROW.format("device variant", "cycles", "in noirq", "compared",
                      "noirq", "normal", "earlier", "verdict"))
     print("-" * WIDTH)

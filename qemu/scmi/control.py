@@ -19,8 +19,7 @@ class Backend:
         self.socket = os.path.join(folder, "qemu")
         self.control = os.path.join(folder, "control")
         self.log = log
-        self.command = [program, "--connect", self.socket,
-                        "--control", self.control, *options]
+        self.command = [program, "--connect", self.socket, "--control", self.control, *options]
         self.process = self.stream = None
         self.start()
 
@@ -81,8 +80,7 @@ class Backend:
 
     def counter(self, name):
         """Return one of the counters."""
-        return int(re.search(rf"^{name} (\d+)$", self.ask("counters"),
-                             re.M)[1])
+        return int(re.search(rf"^{name} (\d+)$", self.ask("counters"), re.M)[1])
 
     def act(self, what):
         """Do something to it: a command, or one of a few words."""

@@ -20,8 +20,7 @@ BAD_LOG = re.compile(r"timed out|WARNING|BUG:|KASAN|refcount_t|possible "
 KNOWN_LOG = re.compile(r"pl061: Unbalanced pm_runtime_enable!")
 READ_LIMIT_US = 300_000_000  # a message in flight is waited for for 2 s
 
-Phase = collections.namedtuple(
-    "Phase", "requests polled interrupt answered errors us max_us")
+Phase = collections.namedtuple("Phase", "requests polled interrupt answered errors us max_us")
 NOTHING = Phase(0, 0, 0, 0, 0, 0, 0)
 
 SUMMARY = """\
@@ -163,10 +162,8 @@ class Judge:
             return
         state = self.backend.state()
         self.platform = self.backend.ask("state")
-        wanted = (1, int(self.values["rate"]), 1,
-                  1 if self.case.domain else state[3])
-        if state != wanted and not (faulty and self.case.module and
-                                    self.case.errors):
+        wanted = (1, int(self.values["rate"]), 1, 1 if self.case.domain else state[3])
+        if state != wanted and not (faulty and self.case.module and self.case.errors):
             self.wrong_cycles += 1
             self.expect("platform", self.wrong_cycles > 1,
                         f"cycle {self.done}: the platform has {state}, "
@@ -175,16 +172,13 @@ class Judge:
     def check_notifications(self):
         """Whatever the platform sent has arrived."""
         sent = self.backend.counter("events")
-        got = (self.counters["notification_ok"] +
-               self.counters["delayed_response_ok"])
-        late = (self.backend.counter("events_waiting") +
-                self.backend.counter("events_dropped"))
+        got = (self.counters["notification_ok"] + self.counters["delayed_response_ok"])
+        late = (self.backend.counter("events_waiting") + self.backend.counter("events_dropped"))
         text = (f"{sent} sent, {got} received, "
                 f"{late} that the guest had no buffer for")
         self.values["notifications"] = text
         if self.case.notified:
-            self.expect("notifications", sent == got and not late,
-                        "notifications: " + text)
+            self.expect("notifications", sent == got and not late, "notifications: " + text)
 
     # ---- in the end
 
@@ -201,8 +195,7 @@ class Judge:
                         "was not there")
         for name in NOIRQ if case.noirq else ():
             phase = self.phases.get(name, NOTHING)
-            self.expect(name, (phase.polled or not case.reached) and
-                        not phase.interrupt,
+            self.expect(name, (phase.polled or not case.reached) and not phase.interrupt,
                         f"{name}: {phase.polled} of {phase.requests} "
                         "requests polled")
             self.expect(name, case.errors or phase.answered == phase.requests,
@@ -249,15 +242,13 @@ class Judge:
 
     def judge(self):
         """Compare with what noirq support promises."""
-        self.expect("cycles", self.done == self.cycles,
-                    f"{self.done} of {self.cycles} cycles")
+        self.expect("cycles", self.done == self.cycles, f"{self.done} of {self.cycles} cycles")
         self.judge_phases()
         self.judge_reads()
         self.expect("counters", True)
         for name, value in self.counters.items():
             self.expect("counters", not value or (
-                name != "xfers_inflight" and
-                ("timeout" not in name or self.case.log)),
+                name != "xfers_inflight" and ("timeout" not in name or self.case.log)),
                 f"counter {name} is {value}")
         self.expect("platform", not self.wrong_cycles, "the platform was in a "
                     f"wrong state after {self.wrong_cycles} cycles")
@@ -271,22 +262,19 @@ class Judge:
         case = self.case
         text = [f"{case.name}: {case.what}", "",
                 "                                        waited by        "
-                "  time of a request, us",
-                "phase          requests answered    polling interrupt "
+                "  time of a request, us", "phase          requests answered    polling interrupt "
                 "errors      mean   longest"]
         text += [f"{name:14} {phase.requests:8} {phase.answered:8} "
                  f"{phase.polled:10} {phase.interrupt:9} {phase.errors:6} "
                  f"{phase.us // max(1, phase.polled + phase.interrupt):9} "
-                 f"{phase.max_us:9}"
-                 for name, phase in self.phases.items()
+                 f"{phase.max_us:9}" for name, phase in self.phases.items()
                  if name != "reads" or phase.requests]
         text += [f"cycles: {self.done}, the longest {self.longest:.1f} s; "
                  f"suspends: {self.values.get('suspends')}"]
         text += ["notifications: " + self.values.get("notifications", "?")]
         if "thread=1" in case.module:
             text += [f"thread: {self.values.get('thread')}"]
-        text += ["SCMI core: " + ", ".join(f"{n} {v}" for n, v in
-                                           self.counters.items() if v)]
+        text += ["SCMI core: " + ", ".join(f"{n} {v}" for n, v in self.counters.items() if v)]
         text += ["back-end: clock, supply and domain off in "
                  f"{self.off_cycles} of {self.done} sleeps; after the last:"]
         text += ["  " + line for line in self.platform.splitlines()

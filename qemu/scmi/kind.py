@@ -19,9 +19,7 @@ from tables import configs
 HERE = os.path.dirname(os.path.abspath(__file__))
 SETS = {
     "full": "all cases, for very many cycles, and with all debug checks",
-    "check": "few cases and cycles",
-    "default": "all cases",
-}
+    "check": "few cases and cycles", "default": "all cases"}
 CHECK = ("cycles", "busy", "killed", "pci")
 CHECK_CYCLES = 3
 FAIL_CYCLES = 2     # of a kernel that cannot do it
@@ -75,8 +73,7 @@ class Guest(guest.Guest):
     @classmethod
     def table(cls, guests):
         """Return a line for each guest that ran."""
-        return judge.SUMMARY + "".join(guest.result["summary"]
-                                       for guest in guests)
+        return judge.SUMMARY + "".join(guest.result["summary"] for guest in guests)
 
     @property
     def program(self):
@@ -114,10 +111,8 @@ class Guest(guest.Guest):
         case = self.cell
         return {"scmi_cycles": self.cycles, "scmi_sleep": case.sleep,
                 "scmi_wake": case.wake, "scmi_module": f'"{case.module}"',
-                "scmi_reload": case.reload,
-                "scmi_resume": 1 if self.boots else "",
-                "printk.devkmsg": "on",
-                **dict(word.split("=") for word in case.append.split())}
+                "scmi_reload": case.reload, "scmi_resume": 1 if self.boots else "",
+                "printk.devkmsg": "on", **dict(word.split("=") for word in case.append.split())}
 
     def machine(self):
         """Return QEMU's arguments for the machine."""
@@ -128,11 +123,9 @@ class Guest(guest.Guest):
     def devices(self):
         """Return QEMU's arguments for the devices and the console."""
         return ["-chardev", "stdio,id=console,signal=off,logappend=on,"
-                f"logfile={self.path('console.log')}",
-                "-serial", "chardev:console",
+                f"logfile={self.path('console.log')}", "-serial", "chardev:console",
                 "-chardev", f"socket,id=scmi,path={self.backend.socket},"
-                "server=on,wait=on",
-                "-device", self.cell.device + ",chardev=scmi"]
+                "server=on,wait=on", "-device", self.cell.device + ",chardev=scmi"]
 
     def device_tree(self):
         """Return the platform behind the device, and its consumer."""
@@ -203,8 +196,7 @@ class Guest(guest.Guest):
         end = time.monotonic() + timeout
         rest = b""
         while time.monotonic() < end:
-            ready, _, _ = select.select([self.process.stdout], [], [],
-                                        0.1 if looks else timeout)
+            ready, _, _ = select.select([self.process.stdout], [], [], 0.1 if looks else timeout)
             if not ready:
                 if looks:
                     self.judge.look()

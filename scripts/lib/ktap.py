@@ -7,8 +7,7 @@ import sys
 INDENT = re.compile(r"^((?:# |#(?=ok|not ok|1\.\.)|    |  )*)(.*)$")
 TIME = re.compile(r"^\[ *\d+\.\d+\] ")
 RESULT = re.compile(r"^(not )?ok (\d+)(?:\s+(?:- )?(.*?))?"
-                    r"(?:\s+# *(SKIP|TODO|XFAIL|TIMEOUT)\b *(.*))?$",
-                    re.IGNORECASE)
+                    r"(?:\s+# *(SKIP|TODO|XFAIL|TIMEOUT)\b *(.*))?$", re.IGNORECASE)
 PLAN = re.compile(r"^1\.\.(\d+)(?:\s+# *SKIP\b *(.*))?$", re.IGNORECASE)
 
 

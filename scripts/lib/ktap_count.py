@@ -76,8 +76,7 @@ def join(parts):
         lines = []
         if os.path.exists(path):
             with open(path, encoding="utf-8", errors="replace") as file:
-                lines = [line for line in file.read().splitlines()
-                         if not re.match("K?TAP", line)]
+                lines = [line for line in file.read().splitlines() if not re.match("K?TAP", line)]
         inner = ktap.parts()
         for line in sorted(lines, key=lambda line: not line.startswith("1..")):
             inner.line(line)

@@ -36,8 +36,7 @@ CASES = (
      1, ["c (none of its parts failed)"], []),
     ("the same, deeper",
      "1..1\n    1..1\n        1..1\n        ok 1 a\n    not ok 1 b\nnot ok 1 c",
-     1, ["b (none of its parts failed)"], []),
-)
+     1, ["b (none of its parts failed)"], []))
 
 
 class KtapTest(unittest.TestCase):
