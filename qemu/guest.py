@@ -117,7 +117,12 @@ class Settings:
 
 
 class Guest:
-    """One cell, on one kernel."""
+    """One cell, on one kernel.
+
+    A kind adds own_cycles() if nobody asked for a number, cycles_done(), progress()
+    as text, environment() of init by name, machine() and devices() as QEMU's
+    arguments, and ended(): whether it did, or took too long, and has its result.
+    """
 
     machine_type = "virt"
     least_memory = 256  # MiB
@@ -149,34 +154,6 @@ class Guest:
         """Return the results of all guests as a table, if the kind has one."""
 
     # ---- what a kind says of its guests
-
-    def own_cycles(self):
-        """Return the sleep cycles if nobody asked for a number."""
-        raise NotImplementedError
-
-    def cycles_done(self):
-        """Return how many of them were seen."""
-        raise NotImplementedError
-
-    def progress(self):
-        """Return what it is doing."""
-        raise NotImplementedError
-
-    def ended(self):
-        """Return whether it did, or took too long; then its result is there."""
-        raise NotImplementedError
-
-    def environment(self):
-        """Return what init finds in its environment, by name."""
-        raise NotImplementedError
-
-    def machine(self):
-        """Return QEMU's arguments for the machine."""
-        raise NotImplementedError
-
-    def devices(self):
-        """Return QEMU's arguments for the devices and the console."""
-        raise NotImplementedError
 
     def device_tree(self):
         """Return what QEMU's own device tree lacks, as text."""
