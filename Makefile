@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The one entry point: every verb is one call of scripts/run, which has their table.
+# The one entry point: every verb of configs/verbs is one call of scripts/run.
 
 .NOTPARALLEL:
 .SUFFIXES:

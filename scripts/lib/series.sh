@@ -3,22 +3,7 @@
 #
 # The series: what their plans say, and the stacks that they make. The main series is
 # patches/, with the file series at the top for git am and quilt; each other one is a
-# folder patches/NAME. A plan is a table; the first word of a line says what it tells:
-#
-#   name     NAME               of the main series (the others are called as their folder)
-#   on       SERIES or v7.3     what it applies on
-#   base     BLOB PATH          a file of v7.3 that it changes, and git's name for its content
-#   build    FOLDER...          what is built to look for warnings
-#   config   FRAGMENT...        of configs/, for these builds
-#   lists    ADDRESS...         recipients of each mail
-#   tag      TAG                that one patch must have
-#   doc      FILE               the table of what is promised and what proves it
-#   compat   VERSION FILE...    a kernel that it works on, and what that takes from v7.3
-#   coverage CONFIG             the kernel whose guests count what has run
-#   overlay  FOLDER PLACE N     a folder for the kernel tree, from patch N on
-#   suite    NAME N MAIL        a KUnit suite of kunit/, from patch N on, and its mail
-#   mail     MAIL PATH...       the mail with what the overlays have there
-#   guests   STACK KIND CELLS EXPECT   what runs in QEMU, and whether it has to pass or fail
+# folder patches/NAME. What their plans say is explained in patches/plan.
 #
 # A stack is what is applied to v7.3, in order: "noirq:5,NAME:2" has the first 5 and
 # 2 patches of two series; without a number it is all of them, and "v7.3" is none.
