@@ -121,6 +121,13 @@ series_config()
 	done
 }
 
+# read_folders SERIES: sets FOLDERS to what its plan says is to be built.
+read_folders()
+{
+	read -ra FOLDERS < <(plan "$1" build | paste -sd' ')
+	((${#FOLDERS[@]})) || die "$(plan_of "$1") does not say what is to be built; add a line 'build'"
+}
+
 # ---- the builds of configs/builds -----------------------------------------------
 
 builds()
@@ -184,6 +191,16 @@ objects()
 make_part()
 {
 	kmake "$@" || printf '%s\n' "$1 failed:" "$(grep -aE 'error|\*\*\*' "$2" | head -n 20 || true)" "the log is $2"
+}
+
+# build_modules WHAT LOG ARG...: the test modules, which know no vmlinux to find symbols
+# in; prints what is wrong.
+build_modules()
+{
+	rm -rf "$OUT/vn-modules"
+	cp -r "$VN_ROOT/selftests/test_modules" "$OUT/vn-modules" 2>/dev/null || die_full
+	make_part "$@" "M=$OUT/vn-modules" KBUILD_MODPOST_WARN=1 modules
+	warnings "$2" | grep -avE 'modpost: .* (undefined!|unresolved symbol)|Module.symvers is missing' || true
 }
 
 # warnings LOG: "count file: text" of each, without line numbers, so that code
