@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
 """List the guests that there are, and run them in QEMU (arm64, virt machine).
 
@@ -17,10 +17,8 @@ import subprocess
 import sys
 import time
 
-sys.dont_write_bytecode = True  # keep the folder clean
-# pylint: disable=wrong-import-position
-import mkrootfs  # noqa: E402
-from guest import HERE, QEMU, Kernel, Settings  # noqa: E402
+import mkrootfs
+from guest import HERE, QEMU, Kernel, Settings
 
 QEMU_MIN_MAJOR = 10
 HEARTBEAT = 10  # seconds between two lines that say what is running

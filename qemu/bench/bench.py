@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
 """Write what virtio_noirq_bench measured in guests (kind bench of qemu/run.py) to
 DIR/figures.json: see --help.
@@ -12,8 +12,6 @@ import re
 import statistics
 import sys
 
-sys.dont_write_bytecode = True  # keep the folder clean
-# pylint: disable=wrong-import-position
 sys.path[0] = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 from bench import kind, registers  # noqa: E402
 from guest import Kernel  # noqa: E402

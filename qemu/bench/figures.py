@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
 """Show the figures that qemu/bench.py measured, and judge them.
 
@@ -18,7 +18,6 @@ import json
 import pathlib
 import sys
 
-sys.dont_write_bytecode = True  # keep the folder clean
 sys.path.append(str(pathlib.Path(__file__).parents[2] / "scripts" / "lib"))
 from ktap import Printer  # noqa: E402
 

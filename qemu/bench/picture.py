@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
 """Print when devices are ready, of the figures that qemu/bench/bench.py measured, as SVG.
 
@@ -10,8 +10,7 @@ FILE is a figures.json.
 
 import sys
 
-sys.dont_write_bytecode = True  # keep the folder clean
-from figures import MANY, read_figures  # noqa: E402
+from figures import MANY, read_figures
 
 WIDTH, LEFT, RIGHT = 820, 132, 796
 TRACK, PANEL, TOP = 54, 176, 64  # heights

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
 """Print what qemu/run.py found: one row for each device variant."""
 
@@ -8,8 +8,6 @@ import os
 import sys
 import textwrap
 
-sys.dont_write_bytecode = True  # keep the folder clean
-# pylint: disable=wrong-import-position
 sys.path[0] = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 from blk import matrix  # noqa: E402
 

@@ -3,7 +3,6 @@
 #
 # The cache: disk, lock, temporary folders, what was done already.
 
-
 # die_full: something could not be written, most likely for want of space.
 die_full()
 {

@@ -3,7 +3,6 @@
 #
 # Errors in one line, signals, and children that die with us.
 
-
 # Scripts print on stdout what they have to say, progress goes to fd 3: the
 # terminal (or the log) of whoever started the whole run.
 if [[ -z ${VN_TOP:-} ]]; then

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
 """Print which of the lines and branches that a series adds have run.
 
@@ -17,8 +17,7 @@ import re
 import subprocess
 import sys
 
-sys.dont_write_bytecode = True  # keep the folder clean
-from ktap import Printer  # noqa: E402
+from ktap import Printer
 
 HUNK = re.compile(r"^@@ -\S+ \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
 

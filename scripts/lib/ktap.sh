@@ -3,7 +3,6 @@
 #
 # KTAP, for the checks that are scripts.
 
-
 KTAP_N=0
 KTAP_BAD=0
 

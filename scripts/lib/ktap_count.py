@@ -1,16 +1,16 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
 """Count the results in KTAP files and judge them.
 
-Usage: scripts/lib/ktap_count.py [--allowed-skips FILE] NAME=FILE...
+Usage: scripts/lib/ktap_count.py NAME=FILE...
        scripts/lib/ktap_count.py --join NAME=FILE...
        scripts/lib/ktap_count.py --help
 
 Every NAME=FILE is one part of a check. The leaf results of its KTAP are
 counted: a line that sums up nested results counts only if it fails though
 none of them did. These count as failures too: a part without a file, without
-results or without a plan, a plan that was not kept, a skip that FILE (default:
-configs/allowed-skips) does not allow. Failures are named; the last line is
+results or without a plan, a plan that was not kept, a skip that
+configs/allowed-skips does not allow. Failures are named; the last line is
 "N passed, N failed, N skipped". The exit code is 1 if anything failed.
 
 --join prints all parts as one KTAP, every plan first, as kunit.py reads it.
@@ -21,8 +21,7 @@ import os
 import re
 import sys
 
-sys.dont_write_bytecode = True  # keep the folder clean
-from ktap import Printer, read_part  # noqa: E402
+from ktap import Printer, read_part
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ALLOWED = os.path.join(ROOT, "configs", "allowed-skips")
@@ -88,15 +87,12 @@ def main(args):
     if "--help" in args:
         print(__doc__.strip())
         return 0
-    allowed = ALLOWED
-    if args[:1] == ["--allowed-skips"]:
-        allowed, args = args[1], args[2:]
     joining = args[:1] == ["--join"]
     args = args[joining:]
     if not args or not all("=" in arg for arg in args):
         sys.exit("error: ktap_count wants NAME=FILE...; see scripts/lib/ktap_count.py --help")
     parts = [arg.split("=", 1) for arg in args]
-    return join(parts) if joining else count(parts, read_allowed(allowed))
+    return join(parts) if joining else count(parts, read_allowed(ALLOWED))
 
 
 if __name__ == "__main__":

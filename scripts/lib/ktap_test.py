@@ -1,15 +1,13 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
 """Test that what ktap.py reads is what was printed, and what is missing a failure."""
 
 import io
 import os
-import sys
 import tempfile
 import unittest
 
-sys.dont_write_bytecode = True  # keep the folder clean
-from ktap import FAILED, Printer, read_part  # noqa: E402
+from ktap import FAILED, Printer, read_part
 
 # (what it is, KTAP, passed, failures, skips)
 CASES = (

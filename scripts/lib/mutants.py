@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
 """Build and run the mutants of a series; see scripts/mutants --help.
 
@@ -22,8 +22,7 @@ import subprocess
 import sys
 import time
 
-sys.dont_write_bytecode = True  # keep the folder clean
-from ktap import Printer  # noqa: E402
+from ktap import Printer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TESTS = "drivers/virtio/tests"

@@ -3,7 +3,6 @@
 #
 # Progress: fd 3 is the terminal, or the log, of whoever started the whole run.
 
-
 VN_TTY=
 [[ -t 3 && ${TERM:-dumb} != dumb ]] && VN_TTY=1
 VN_LAST_LINE=$EPOCHSECONDS

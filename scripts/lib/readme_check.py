@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
 """Check what README.md quotes against what was printed.
 
@@ -15,8 +15,7 @@ import os
 import re
 import sys
 
-sys.dont_write_bytecode = True  # keep the folder clean
-from ktap import Printer  # noqa: E402
+from ktap import Printer
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 README = os.path.join(ROOT, "README.md")

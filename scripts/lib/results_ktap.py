@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
 """Print the results of guests as KTAP.
 
@@ -13,8 +13,7 @@ import json
 import os
 import sys
 
-sys.dont_write_bytecode = True  # keep the folder clean
-from ktap import Printer  # noqa: E402
+from ktap import Printer
 
 
 def read_result(folder):

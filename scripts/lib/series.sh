@@ -30,11 +30,6 @@ plan()
 	awk -v key="$2" '$1 == key { sub(/^[^ \t]+[ \t]*/, ""); sub(/[ \t]+# .*/, ""); print }' "$(plan_of "$1")"
 }
 
-main_series()
-{
-	awk '$1 == "name" { print $2 }' "$VN_ROOT/patches/plan"
-}
-
 # all_series: the names, the main one first.
 all_series()
 {
@@ -85,6 +80,12 @@ series_patches()
 count_patches()
 {
 	series_patches "$1" | wc -l
+}
+
+# header NAME FILE: a header line of a mail, unfolded.
+header()
+{
+	sed '/^$/q' "$2" | sed -e ':a' -e '$!N; s/\n[ \t][ \t]*/ /; ta' -e 'P;D' | sed -n "s/^$1: //pI"
 }
 
 # ---- stacks -----------------------------------------------------------------
@@ -239,12 +240,6 @@ kunit_out()
 	echo "${1%/*}/build/kunit-$2"
 }
 
-# series_tree NAME: the tree of a whole series, with its tests; sets TREE.
-series_tree()
-{
-	use_tree "$(stack_of "$1")"
-}
-
 # need_source: v7.3 is in the cache, or the end.
 need_source()
 {
@@ -286,4 +281,4 @@ jobs()
 	echo "${JOBS:-$(nproc)}"
 }
 
-MAIN=$(main_series)
+MAIN=$(awk '$1 == "name" { print $2 }' "$VN_ROOT/patches/plan")

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
 """Check that each row of a table of promises has a test that passed.
 
@@ -24,8 +24,7 @@ import re
 import subprocess
 import sys
 
-sys.dont_write_bytecode = True  # keep the folder clean
-from ktap import Printer, read_part  # noqa: E402
+from ktap import Printer, read_part
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ALL = "full"  # the set that has all guests
