@@ -62,8 +62,7 @@ class Kernel:
         self.image = os.path.join(folder, "image")
         self.config = os.path.join(folder, "config")
         with open(self.config, encoding="utf-8") as file:
-            self.options = {line.partition("=")[0] for line in file
-                            if line.rstrip().endswith("=y")}
+            self.options = {line.partition("=")[0] for line in file if line.rstrip().endswith("=y")}
 
     @property
     def stack(self):

@@ -108,8 +108,7 @@ class Runner:
         if self.soak:
             whole = sum(guest.cycles for guest in (*self.done, *self.running, *self.waiting))
             part = sum(guest.cycles_done() for guest in (*self.done, *self.running))
-            rate = (f", {part:,} of {whole:,} cycles, "
-                    f"{part / elapsed:.0f} a second")
+            rate = (f", {part:,} of {whole:,} cycles, {part / elapsed:.0f} a second")
         if part:
             rate += f", {clock(elapsed * (whole - part) / part)} to go"
         return text + rate
@@ -139,6 +138,13 @@ class Runner:
                 guest.write_result("not run", "interrupted")
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message):
+        sys.exit(f"error: {message}; see {self.prog} --help")
+
+
 def number(text):
     """Return a number above 0."""
     value = int(text)
@@ -157,7 +163,7 @@ def readable(path):
 def parse_args(known):
     """Return the checked command line."""
     sets = sorted({name for kind in known.values() for name in kind.SETS})
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser = Parser(description=__doc__.split("\n", 1)[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
 
     lister = verbs.add_parser(
@@ -175,6 +181,7 @@ def parse_args(known):
                         "cell of this name")
     lister.add_argument("--mode", choices=("icount", "smp"))
     lister.add_argument("--devices", type=int, metavar="N")
+    lister.add_argument("--any", action="store_true", help="none is all right, too")
     lister.add_argument("--long", action="store_true",
                         help="and what happens in it, if it is a case")
 
@@ -209,8 +216,7 @@ def parse_args(known):
     runner.add_argument("--timeout", type=number, metavar="SECONDS", default=0,
                         help="limit for one guest (default: by kind)")
     runner.add_argument("--append", default="", metavar="TEXT", help="more kernel parameters")
-    runner.add_argument("--verbose", action="store_true",
-                        help="all kernel messages on the console")
+    runner.add_argument("--verbose", action="store_true", help="all kernel messages on the console")
     return parser.parse_args()
 
 
@@ -222,9 +228,8 @@ def list_guests(args, known):
              and args.variant in (None, cell.name, getattr(cell, "variant", None))
              and args.mode in (None, getattr(cell, "mode", None))
              and args.devices in (None, getattr(cell, "devices", None))]
-    if not found:
-        sys.exit("error: there is no such guest; qemu/run.py list full lists "
-                 "them all")
+    if not found and not args.any:
+        sys.exit("error: there is no such guest; qemu/run.py list full lists them all")
     for config, cell in found:
         what = getattr(cell, "what", "") if args.long else ""
         print(config, cell.name, *([what] if what else []))
@@ -270,14 +275,16 @@ def run_guests(args, known):
         sys.exit(f"error: {err}; free some space or choose another --out")
 
     passed = sum(guest.result["verdict"] == "pass" for guest in guests)
-    print(f"{passed} of {len(guests)} guests passed in "
-          f"{clock(time.monotonic() - started)}")
+    print(f"{passed} of {len(guests)} guests passed in {clock(time.monotonic() - started)}")
     return 0 if passed == len(guests) else 1
 
 
 def main():
     """Do what the command line says."""
-    known = kinds()
+    try:
+        known = kinds()
+    except (SyntaxError, ImportError, TypeError) as err:
+        sys.exit(f"error: a kind.py in {HERE} cannot be read: {err}; mend it")
     args = parse_args(known)
     return args.do(args, known)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
-"""Show the figures that qemu/bench.py measured, and judge them.
+"""Show the figures that qemu/bench/bench.py measured, and judge them.
 
 Usage: qemu/bench/figures.py table|markdown FILE
        qemu/bench/figures.py check FILE [STORED]
@@ -36,8 +36,7 @@ CLEARED = {
     "split": "the device sees by one index what is available, so that two "
     "indices, flags and events are cleared",
     "packed": "the device sees by the flags of each descriptor whether it is "
-    "available, and stale ones look so after a reset, so that all are "
-    "cleared, by one memset"}
+    "available, and stale ones look so after a reset, so that all are cleared, by one memset"}
 PATHS = ("noirq", "normal")
 
 
@@ -136,8 +135,7 @@ def register_table(figures):
     """How many registers a bring-up accesses."""
     rows = [(f"{e['layout']}, {e['queues']} queue" + "s" * (e["queues"] > 1)
              + f", {e['path']}", e["minimum"], e["accesses"],
-             sum(e["surplus"].values()), sum(e["left_out"].values()))
-            for e in figures["registers"]]
+             sum(e["surplus"].values()), sum(e["left_out"].values())) for e in figures["registers"]]
     return Table("Register accesses of a bring-up, from the reset to the end "
                  "of restore", ("", "the spec's minimum", "accesses", "surplus", "left out"), rows)
 
@@ -304,8 +302,7 @@ def entries_of(figures):
             continue
         for entry in found:
             what = " ".join(f"{name}={value}" for name, value in entry.items()
-                            if name in ("layout", "devices", "sibling_us",
-                                        "queues", "num", "path"))
+                            if name in ("layout", "devices", "sibling_us", "queues", "num", "path"))
             yield kind, what, entry
 
 
@@ -368,8 +365,7 @@ def check(figures, stored):
     for name, faults, why in results:
         ktap.result(not faults, name, *(faults or ()), skip=why if faults is None else None)
     if any(faults for name, faults, _ in results if "stored" in name):
-        ktap.note("If the figures changed on purpose, store them: "
-                  "make bench STORE=1")
+        ktap.note("If the figures changed on purpose, store them: make bench STORE=1")
     return ktap.end()
 
 
@@ -416,8 +412,7 @@ def main(args):
         return 0
     outputs = {"table": print_tables, "markdown": print_markdown}
     if len(args) < 2 or args[0] not in (*outputs, "check"):
-        sys.exit("error: figures.py: what to do with which file?; see "
-                 "qemu/bench/figures.py --help")
+        sys.exit("error: figures.py: what to do with which file?; see qemu/bench/figures.py --help")
     figures, stored = [*map(read_figures, args[1:]), None][:2]
     if args[0] == "check":
         return check(figures, stored)

@@ -52,8 +52,7 @@ def readiness(layouts, devices):
 
 
 # What a device costs, by its queues and their size
-COSTS = [Cell(layout, measures="queues,allocations,rings", queues=MAX_QUEUES)
-         for layout in LAYOUTS]
+COSTS = [Cell(layout, measures="queues,allocations,rings", queues=MAX_QUEUES) for layout in LAYOUTS]
 REGISTERS = [Cell(layout, measures="registers", queues=2) for layout in ("legacy", *LAYOUTS)]
 OVERHEAD = [Cell("split", devices=MANY, measures="overhead", kernel=kernel)
             for kernel in ("base", "series")]

@@ -25,8 +25,7 @@ SWAP_PLACE = 31  # of a disk: its virtio-mmio bus
 
 # A guest under -icount counts instructions instead of seconds: idle time costs
 # nothing, and times measured in the guest compare across runs and machines.
-MODES = {
-    "icount": ["-icount", "shift=0,sleep=off"], "smp": ["-accel", "tcg,thread=multi"]}
+MODES = {"icount": ["-icount", "shift=0,sleep=off"], "smp": ["-accel", "tcg,thread=multi"]}
 CPUS = {"icount": 1, "smp": 2}
 
 # What the test module asks of the host, on the console: so many sectors.

@@ -85,8 +85,7 @@ def cells_of(config):
 
 def case_cells(config, *groups):
     """Return the cells of a kernel's cases, those of some groups."""
-    return [Cell(layout, features, mode=mode, case=case)
-            for case, (mode, group, _) in CASES.items()
+    return [Cell(layout, features, mode=mode, case=case) for case, (mode, group, _) in CASES.items()
             if group in groups and group in config.cases for layout in LAYOUTS
             for features in (FEATURES if group == "soak" else ("",))]
 

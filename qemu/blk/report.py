@@ -14,8 +14,7 @@ from blk import matrix  # noqa: E402
 ROW = "{:16} {:>6}  {:>13}  {:>14}  {:>9} {:>9} {:>7}   {}"
 WIDTH = 92  # characters
 NOTES = {
-    "icount": "Times are guest time, an instruction count: they compare "
-              "across runs and machines.",
+    "icount": "Times are guest time, an instruction count: they compare across runs and machines.",
     "smp": "Times are real time and depend on the load of this machine."}
 NO_FIGURE = "-"
 
@@ -77,8 +76,7 @@ def conclusion(results):
     data = f"{wrong:,} words of them wrong" if wrong else "all equal"
     passed = sum(result["verdict"] == "pass" for result in results)
     return (f"{passed} of {len(results)} variants passed: {requests:,} "
-            f"requests answered in noirq, {size:,} bytes compared, "
-            f"{data}.")
+            f"requests answered in noirq, {size:,} bytes compared, {data}.")
 
 
 def report(results, folder):

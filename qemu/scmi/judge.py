@@ -174,8 +174,7 @@ class Judge:
         sent = self.backend.counter("events")
         got = (self.counters["notification_ok"] + self.counters["delayed_response_ok"])
         late = (self.backend.counter("events_waiting") + self.backend.counter("events_dropped"))
-        text = (f"{sent} sent, {got} received, "
-                f"{late} that the guest had no buffer for")
+        text = (f"{sent} sent, {got} received, {late} that the guest had no buffer for")
         self.values["notifications"] = text
         if self.case.notified:
             self.expect("notifications", sent == got and not late, "notifications: " + text)
@@ -211,8 +210,7 @@ class Judge:
             self.expect("reads", reads.interrupt == self.cycles and
                         reads.answered == reads.requests and
                         not reads.errors and waits == str(self.cycles),
-                        f"reads: {reads}, {waits} waited for; expected "
-                        f"{self.cycles}, all answered")
+                        f"reads: {reads}, {waits} waited for; expected {self.cycles}, all answered")
         elif case.reads:
             polled = reads.requests if case.reads == "polled" else 0
             self.expect("reads", reads.requests == reads.errors == self.cycles
@@ -226,8 +224,7 @@ class Judge:
         case = self.case
         if case.off and case.sleep == REAL:
             self.expect("off in sleep", self.off_cycles == self.done,
-                        f"off on the platform in {self.off_cycles} of "
-                        f"{self.done} sleeps")
+                        f"off on the platform in {self.off_cycles} of {self.done} sleeps")
         if case.sleep not in HIBERNATION:
             sleeps = self.done
             if case.reload == "driver":
@@ -235,8 +232,7 @@ class Judge:
             done = (0, sleeps) if case.aborts else (sleeps, 0)
             text = f"{done[0]} failed {done[1]}"
             self.expect("suspends", self.values.get("suspends") == text,
-                        f"suspends: {self.values.get('suspends')}, "
-                        f"expected {text}")
+                        f"suspends: {self.values.get('suspends')}, expected {text}")
         self.expect("time", self.longest < case.limit, f"a cycle took "
                     f"{self.longest:.1f} s, {case.limit} are the limit")
 
@@ -285,10 +281,7 @@ class Judge:
     def summary(self):
         """Return a line of the table that SUMMARY begins."""
         noirq = [self.phases.get(name, NOTHING) for name in NOIRQ]
-        return (f"{self.case.name:16}{self.done:7}"
-                f"{sum(p.requests for p in noirq):10}"
-                f"{sum(p.answered for p in noirq):10}"
-                f"{sum(p.polled for p in noirq):9}"
-                f"{max(p.max_us for p in noirq) / 1000:9.1f} ms"
-                f"{self.off_cycles:7}  "
+        return (f"{self.case.name:16}{self.done:7}{sum(p.requests for p in noirq):10}"
+                f"{sum(p.answered for p in noirq):10}{sum(p.polled for p in noirq):9}"
+                f"{max(p.max_us for p in noirq) / 1000:9.1f} ms{self.off_cycles:7}  "
                 f"{'FAIL' if self.all_faults else 'pass'}\n")

@@ -32,8 +32,7 @@ CASES = (
      1, ["1 results where 2 were planned"], []),
     ("the sum of passes fails", "1..1\n    1..1\n    ok 1 a\nnot ok 1 c",
      1, ["c (none of its parts failed)"], []),
-    ("the same, deeper",
-     "1..1\n    1..1\n        1..1\n        ok 1 a\n    not ok 1 b\nnot ok 1 c",
+    ("the same, deeper", "1..1\n    1..1\n        1..1\n        ok 1 a\n    not ok 1 b\nnot ok 1 c",
      1, ["b (none of its parts failed)"], []))
 
 
@@ -91,8 +90,7 @@ ok 2 d # SKIP no disk
 """)
         part = self.read(file.getvalue())
         self.assertEqual((part.results, part.failures, part.skips),
-                         ([("c.a", True), ("c.b", False), ("d", False)], ["b"],
-                          [("d", "no disk")]))
+                         ([("c.a", True), ("c.b", False), ("d", False)], ["b"], [("d", "no disk")]))
 
     def test_exit_code(self):
         """Nothing at all is no success."""

@@ -161,8 +161,7 @@ def switch(text, function, variants):
     cases = "".join(f"\tcase {number}: return {name}__{number}({names});\n"
                     for number, _, _ in variants)
     parts.append(f"extern int virtio_mutant;\n{header}{{\n"
-                 f"\tswitch (virtio_mutant) {{\n{cases}\t}}\n"
-                 f"\treturn {name}__0({names});\n}}\n")
+                 f"\tswitch (virtio_mutant) {{\n{cases}\t}}\n\treturn {name}__0({names});\n}}\n")
     return "".join(parts)
 
 

@@ -116,10 +116,13 @@ stack_of()
 # stack_series STACK: "NAME N" of each.
 stack_series()
 {
-	local part name n total
+	local part name n total seen=''
 	[[ $1 != "$V73" ]] || return 0
+	[[ ,$1, != *,,* ]] || die "'$1' is no stack; name series with commas between them, or $V73"
 	for part in ${1//,/ }; do
 		name=${part%%:*}
+		[[ $seen != *" $name "* ]] || die "stack $1: the series $name is in it twice; name it once"
+		seen+=" $name "
 		known_series "$name"
 		total=$(count_patches "$name") n=$total
 		[[ $part != *:* ]] || n=${part#*:}
