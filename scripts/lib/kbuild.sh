@@ -193,9 +193,9 @@ make_part()
 	kmake "$@" || printf '%s\n' "$1 failed:" "$(grep -aE 'error|\*\*\*' "$2" | head -n 20 || true)" "the log is $2"
 }
 
-# build_modules WHAT LOG ARG...: the test modules, which know no vmlinux to find symbols
+# test_modules WHAT LOG ARG...: the test modules, which know no vmlinux to find symbols
 # in; prints what is wrong.
-build_modules()
+test_modules()
 {
 	rm -rf "$OUT/vn-modules"
 	cp -r "$VN_ROOT/selftests/test_modules" "$OUT/vn-modules" 2>/dev/null || die_full
