@@ -19,6 +19,7 @@ import time
 
 import mkrootfs
 from guest import HERE, QEMU, Kernel, Settings
+from tables import unknown_words
 
 QEMU_MIN_MAJOR = 10
 HEARTBEAT = 10  # seconds between two lines that say what is running
@@ -285,6 +286,8 @@ def main():
         known = kinds()
     except (SyntaxError, ImportError, TypeError) as err:
         sys.exit(f"error: a kind.py in {HERE} cannot be read: {err}; mend it")
+    if words := unknown_words(known):
+        sys.exit(f"error: configs/kernels: the line {words}, which no kind of guest knows; mend it")
     args = parse_args(known)
     return args.do(args, known)
 

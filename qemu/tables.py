@@ -16,6 +16,20 @@ def read_table(path):
         return [line.split() for line in table if line.strip() and not line.startswith("#")]
 
 
+def unknown_words(kinds):
+    """Return what the table of kernels says that no kind of guest knows, or None."""
+    for name, _, *lists in (line[:6] for line in read_table(KERNELS)):
+        here, sets, axes, cases = (set(words.split(",")) - {"-"} for words in lists)
+        known = [kinds[kind] for kind in here if kind in kinds]
+        for found, what in ((here, kinds), (sets, [kind.SETS for kind in known]),
+                            (axes, [getattr(kind, "AXES", ()) for kind in known]),
+                            (cases, [getattr(kind, "GROUPS", ("all",)) for kind in known])):
+            names = what if what is kinds else {word for words in what for word in words}
+            if found - set(names):
+                return f"{name} has {' '.join(sorted(found - set(names)))}"
+    return None
+
+
 def configs(kind, subset=None):
     """Return the kernels for a kind of guest, or those of them in a set."""
     found = [Config(name, *(words.split(",") for words in lists)) for name, _, kinds, *lists, in

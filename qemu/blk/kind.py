@@ -11,6 +11,8 @@ from blk import matrix, mkdisk
 from console import Log, judge, read_log
 
 SETS = matrix.SETS
+AXES = matrix.AXES
+GROUPS = (*matrix.GROUPS, "soak")
 guests = matrix.guests
 cells = matrix.cells
 
@@ -42,8 +44,6 @@ class Guest(guest.Guest):
         if cell.case == "hibernate":
             self.swap = SWAP_PLACE
         super().__init__(cell, settings)
-        if cell.mode == "smp" or self.kernel.is_slow:
-            self.cycles = max(1, self.cycles // FEWER)
 
     @classmethod
     def prepare_all(cls, settings, cells):
@@ -54,6 +54,11 @@ class Guest(guest.Guest):
     def own_cycles(self):
         """Return the sleep cycles on each path."""
         return CYCLES
+
+    def cycles_of(self, wanted):
+        """Return fewer where a cycle takes its time."""
+        slow = self.cell.mode == "smp" or self.kernel.is_slow
+        return max(1, wanted // FEWER) if slow else wanted
 
     @property
     def timeout(self):

@@ -20,6 +20,7 @@ FEATURES = {  # properties of a QEMU device
 MANY = 31  # devices, of the 32 places for them on the virt machine
 DEVICES = (1, MANY)
 MODES = ("icount", "smp")
+AXES = ("ring", "modes", "smp", "iommu")  # that a kernel can have besides
 GROUPS = ("all", "debug")  # of cases; the soak has its own set
 NO_IOMMU = "legacy"  # QEMU wants VIRTIO_F_VERSION_1 for it
 SETS = {

@@ -213,7 +213,7 @@ class Guest(guest.Guest):
     def stop(self):
         """End the guest if it still runs."""
         self.stopping = True
-        while self.thread.is_alive():
+        while self.thread and self.thread.is_alive():
             if self.process:
                 self.process.kill()
             self.thread.join(0.1)

@@ -84,6 +84,8 @@ first_error()
 # with all that it started, and so that a terminal's Ctrl-C reaches us first.
 start_child()
 {
+	# $(...) and pipes have no trap of ours, and the one above does not know the child.
+	[[ $BASHPID == "$$" ]] || { trap on_signal INT TERM HUP; VN_IS_TOP=; }
 	setsid "$@" </dev/null &
 	VN_CHILD=$!
 }

@@ -164,7 +164,8 @@ build_options()
 }
 
 # prepare_build SERIES FRAGMENT...: configures OUT for all that a series touches, by the
-# line that was read, and prepares it. Prints what went wrong.
+# line that was read, and prepares it. Prints what went wrong: an option of the line is
+# lost, or, without any on arm64, one of the fragments. (Not all architectures have them.)
 prepare_build()
 {
 	local name=$1 goal=prepare
@@ -173,6 +174,11 @@ prepare_build()
 	# Lets an option that depends on BROKEN be asked for.
 	{ cat "$TREE/Kconfig" && printf '\nconfig BROKEN\n\tdefault y\n'; } | write_file "$BUILT/Kconfig.broken"
 	configure <(series_config "$name") "$@" <(build_options)
+	[[ $KARCH == arm64 && ! $(build_options) ]] || {
+		build_options
+		echo CONFIG_VIRTIO=y
+	} | write_file "$OUT/vn-fragments"
+	lost | sed 's/^/the configuration is not /'
 	! has MODULES=y || goal=modules_prepare
 	make_part "preparing" "$LOGS/prepare.log" "$goal" scripts
 }
@@ -193,10 +199,11 @@ make_part()
 	kmake "$@" || printf '%s\n' "$1 failed:" "$(grep -aE 'error|\*\*\*' "$2" | head -n 20 || true)" "the log is $2"
 }
 
-# test_modules WHAT LOG ARG...: the test modules, which know no vmlinux to find symbols
-# in; prints what is wrong.
+# test_modules WHAT LOG ARG...: the test modules, if the tree has them, which know no
+# vmlinux to find symbols in; prints what is wrong.
 test_modules()
 {
+	[[ -d $TREE/tools/testing/selftests/drivers/virtio/test_modules ]] || return 0
 	rm -rf "$OUT/vn-modules"
 	cp -r "$VN_ROOT/selftests/test_modules" "$OUT/vn-modules" 2>/dev/null || die_full
 	make_part "$@" "M=$OUT/vn-modules" KBUILD_MODPOST_WARN=1 modules

@@ -130,7 +130,10 @@ def read_part(name, path):
                              directive, reason)
         elif match := PLAN.match(text):
             part.plan_line(depth_of(prefix), int(match.group(1)), match.group(2))
+    complete = 0 in part.levels or not part.levels
     part.close_below(-1)
+    if not complete:
+        part.fail("no result and no plan of its own, so that it did not come to its end")
     if not (part.passed or part.skips or part.failures):
         part.fail(f"no results in {path}")
     return part

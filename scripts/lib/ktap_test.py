@@ -25,6 +25,8 @@ CASES = (
     ("a number alone", "1..1\nnot ok 1", 0, ["test 1"], []),
     ("kernel times", "[    0.10] 1..1\n[    0.20] ok 1 a", 1, [], []),
     ("nested", "1..1\n    1..2\n    ok 1 a\n    ok 2 b\nok 1 c", 2, [], []),
+    ("nested, and no more", "    1..1\n    ok 1 a", 1,
+     ["no result and no plan of its own, so that it did not come to its end"], []),
     ("nested, as kselftest does", "1..1\n# 1..1\n# ok 1 a\nok 1 c", 1, [], []),
     ("a nested failure counts once", "1..1\n    1..2\n    ok 1 a\n    not ok 2 b\nnot ok 1 c",
      1, ["b"], []),
