@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
-"""Check what README.md quotes against what was printed.
+"""Check what README.md and the cover letters quote against what was printed.
 
 Usage: scripts/lib/readme_check.py [COMMAND=FILE...]
        scripts/lib/readme_check.py --help
@@ -8,9 +8,12 @@ Usage: scripts/lib/readme_check.py [COMMAND=FILE...]
 A quoted block behind the line "<!-- printed by: COMMAND -->" must be in FILE, the
 output of that COMMAND ("make demo", say), line by line: blanks and "# " in front may
 differ, guest times and ratios (39.9 µs, 4.9 x) by 2 % or 0.1, all else not at all. A
-block without a FILE is a skip. Prints KTAP.
+block without a FILE is a skip. So are lines "VARIANT N us N us" of a cover letter, which
+are columns of the table of `make demo`, and single figures, that CLAIMS lists. Prints
+KTAP.
 """
 
+import glob
 import os
 import re
 import sys
@@ -21,6 +24,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 README = os.path.join(ROOT, "README.md")
 MARK = re.compile(r"^<!-- printed by: (.+) -->$")
 MEASURED = re.compile(r"\d[\d,]*\.\d+(?= ?(?:ns|µs|ms|x)\b)")
+COLUMNS = re.compile(r"^ +(\w+) +([\d,.]+) us +([\d,.]+) us$")
+CLAIMS = (  # (file, where the figure is, files and the lines there that it counts or is in)
+    ("README.md", r"break the code in (\d+) ways", "patches/mutants/*", r"^== "),
+    ("patches/cover-letter.txt", r"normal phase, (\d+)\s+times", "Documentation/figures/figures.md",
+     r"^\| split, 1 queue, (?:noirq|normal) \| \d+ \| (\d+)"))
 SAME = 0.02  # of a measured number, or
 ROUNDING = 0.1
 
@@ -60,6 +68,22 @@ def differences(quoted, printed):
             for line, other in zip(quoted, found) if not is_same(line, other)]
 
 
+def claim_fault(path, where, files, pattern):
+    """Returns what is wrong with a single figure, or nothing."""
+    claimed = re.search(where, "\n".join(read(os.path.join(ROOT, path))))
+    lines = [line for name in glob.glob(os.path.join(ROOT, files)) for line in read(name)]
+    found = [match for line in lines if (match := re.search(pattern, line))]
+    figures = {match[1] for match in found} if found and found[0].groups() else {str(len(found))}
+    return [] if claimed and figures == {claimed[1]} else [f"it is {', '.join(sorted(figures))}"]
+
+
+def cover_faults(path, printed):
+    """Returns the lines of a cover letter that the table of make demo has not."""
+    return [line for line in read(path) if (row := COLUMNS.match(line)) and not any(
+        text.split()[:1] == [row[1]] and is_same(f"{row[2]} µs {row[3]} µs", " ".join(
+            MEASURED.findall(text)[:2]).replace(" ", " µs ") + " µs") for text in printed)]
+
+
 def read(path):
     """Returns the lines of a file, or the end."""
     try:
@@ -88,6 +112,13 @@ def main(args):
         else:
             why = differences(lines, printed[command])
             ktap.result(not why, name, *why)
+    for claim in CLAIMS:
+        why = claim_fault(*claim)
+        ktap.result(not why, f"{claim[0]}: {claim[1]}", *why)
+    covers = os.path.join(ROOT, "patches", "**", "cover-letter.txt")
+    for path in sorted(glob.glob(covers, recursive=True)):
+        if why := cover_faults(path, printed.get("make demo", [])):
+            ktap.result(False, f"{os.path.relpath(path, ROOT)}: what make demo prints", *why)
     for command in sorted(printed.keys() - {command for command, _ in quoted}):
         ktap.result(False, f"README.md: what {command} prints", "no block has its mark")
     return ktap.end()
