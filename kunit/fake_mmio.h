@@ -5,8 +5,8 @@
  *
  * The device does what the virtio specification asks of versions 1 (legacy), 2
  * and 3, and forgets all it can in a reset. It records every access but the reads
- * of its status and what the interrupt handler does. It never interrupts, unless
- * a test wants it to.
+ * of its status, the page size and what the interrupt handler does. It never
+ * interrupts, unless a test wants it to.
  */
 #ifndef _FAKE_MMIO_H
 #define _FAKE_MMIO_H
@@ -283,7 +283,7 @@ static inline void fake_write(void *priv, unsigned int offset, int size,
 
 	mmio_access(mmio);
 	mmio->hasty += mmio->resetting;
-	if (!mmio->interrupted)
+	if (!mmio->interrupted && offset != VIRTIO_MMIO_GUEST_PAGE_SIZE)
 		seq_buf_printf(&mmio->record.calls, "%s=%lx ",
 			       mmio_names[offset], value);
 
@@ -493,8 +493,6 @@ static inline __printf(2, 3) void mmio_want(struct mmio *mmio, const char *fmt,
 static inline void mmio_want_reset(struct mmio *mmio)
 {
 	mmio_want(mmio, "Status=0 ");
-	if (mmio_is_legacy(mmio))
-		mmio_want(mmio, "GuestPageSize=%lx ", PAGE_SIZE);
 }
 
 static inline void mmio_want_features(struct mmio *mmio)
@@ -705,6 +703,12 @@ static const struct mmio_param mmio_awaited[] = {
 };
 
 KUNIT_ARRAY_PARAM_DESC(mmio_awaited, mmio_awaited, desc);
+
+/* A suite need not use all of them. */
+static const void *const mmio_params[] __maybe_unused = {
+	mmio_version_gen_params, mmio_legacy_gen_params,
+	mmio_at_once_gen_params, mmio_awaited_gen_params,
+};
 
 /*
  * The parts of a suite

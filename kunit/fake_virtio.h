@@ -55,7 +55,7 @@ struct fake_virtio {
 	/* What a function at a call has seen. */
 	int seen;
 
-	/* What shall happen in the call of this name. */
+	/* What shall happen in the call of this name, or in each. */
 	const char *at;
 	int (*then)(struct fake_virtio *fake);
 };
@@ -69,7 +69,8 @@ static inline int fake_call(struct fake_virtio *fake, const char *name)
 {
 	seq_buf_printf(&fake->record.calls, "%s ", name);
 
-	return fake->then && !strcmp(fake->at, name) ? fake->then(fake) : 0;
+	return fake->then && (!fake->at || !strcmp(fake->at, name)) ?
+	       fake->then(fake) : 0;
 }
 
 static inline const char *fake_calls(struct kunit *test)

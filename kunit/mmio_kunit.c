@@ -76,7 +76,7 @@ static void mmio_probe_num_max(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mmio->vqs[0]->num_max, MMIO_QUEUE_SIZE);
 }
 
-/* Test that, after a reset, a legacy device (and no other) gets the page size. */
+/* Test that, in a reset, the device is told nothing else. */
 static void mmio_reset_order(struct kunit *test)
 {
 	struct mmio *mmio = test->priv;
@@ -95,11 +95,11 @@ static void mmio_sleep_order(struct kunit *test)
 
 	record_take(test, &mmio->record);
 	mmio_want_reset(mmio);
+	mmio_want(mmio, "free_irq ");
 	mmio_want(mmio, "QueueSel=0 ");
 	mmio_want_no_queue(mmio);
 	mmio_want(mmio, "QueueSel=1 ");
 	mmio_want_no_queue(mmio);
-	mmio_want(mmio, "free_irq ");
 	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
 	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
 
@@ -128,14 +128,19 @@ static void mmio_noirq_order(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
 }
 
-/* Test that, after sleep, a legacy device that lost its state finds its rings. */
-static void mmio_legacy_finds_rings(struct kunit *test)
+/* Test that, when queues are deleted, a late interrupt finds none of them. */
+static void mmio_late_interrupt(struct kunit *test)
 {
-	mmio_suspend(test);
-	mmio_end_reset(test->priv);
-	mmio_resume(test);
+	struct mmio *mmio = test->priv;
 
-	mmio_expect_legacy_rings(test);
+	mmio_use_bogus(mmio);
+	mmio->raised = VIRTIO_MMIO_INT_VRING;
+	record_take(test, &mmio->record);
+	mmio->vdev->config->del_vqs(mmio->vdev);
+	mmio->raised = 0;
+
+	KUNIT_EXPECT_NULL(test, strstr(record_take(test, &mmio->record), "callback"));
+	KUNIT_ASSERT_EQ(test, driver_find_vqs(mmio->vdev), 0);
 }
 
 /*
@@ -221,6 +226,19 @@ static void mmio_reset_is_awaited(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, "reset not complete"), 0);
 }
 
+/* Test that version 3 is waited for beyond 5 s, aloud. */
+static void mmio_late_reset_is_named(struct kunit *test)
+{
+	const char *waits = "reset not complete after 5 s, status 0x0f; still waiting";
+	struct mmio *mmio = test->priv;
+
+	mmio->reset_ms = 8000;
+	virtio_reset_device(mmio->vdev);
+
+	KUNIT_EXPECT_EQ(test, mmio_status(mmio), 0);
+	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, waits), 1);
+}
+
 /*
  * The suite
  */
@@ -238,13 +256,15 @@ static struct kunit_case mmio_cases[] = {
 	KUNIT_CASE_PARAM(mmio_reset_order, mmio_version_gen_params),
 	KUNIT_CASE_PARAM(mmio_sleep_order, mmio_version_gen_params),
 	KUNIT_CASE_PARAM(mmio_noirq_order, mmio_version_gen_params),
-	KUNIT_CASE_PARAM(mmio_legacy_finds_rings, mmio_legacy_gen_params),
+	KUNIT_CASE_PARAM(mmio_late_interrupt, mmio_version_gen_params),
 	KUNIT_CASE_PARAM(mmio_probe_of_used_queue, mmio_version_gen_params),
 	KUNIT_CASE_PARAM(mmio_probe_of_no_queue, mmio_version_gen_params),
 	KUNIT_CASE_PARAM(mmio_probe_without_memory, mmio_version_gen_params),
 	KUNIT_CASE_PARAM(mmio_probe_of_far_ring, mmio_legacy_gen_params),
 	KUNIT_CASE_PARAM(mmio_reset_is_not_awaited, mmio_at_once_gen_params),
 	KUNIT_CASE_PARAM(mmio_reset_is_awaited, mmio_awaited_gen_params),
+	KUNIT_CASE_PARAM_ATTR(mmio_late_reset_is_named, mmio_awaited_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
 	{}
 };
 

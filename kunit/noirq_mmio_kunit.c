@@ -249,6 +249,14 @@ KUNIT_ARRAY_PARAM_DESC(mmio_failure, mmio_failures, desc);
  * Tests: what the transport tells a device that behaves
  */
 
+/* Test that the transport says that it can do this. */
+static void mmio_supports_noirq(struct kunit *test)
+{
+	struct mmio *mmio = test->priv;
+
+	KUNIT_EXPECT_TRUE(test, virtio_device_supports_noirq(mmio->vdev));
+}
+
 /* Test that, after the driver's freeze_noirq, the device is reset. */
 static void mmio_freeze_noirq_order(struct kunit *test)
 {
@@ -298,6 +306,7 @@ static void mmio_abort_order(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
 	record_take(test, &mmio->record);
 	mmio_end_reset(mmio);
+	mmio_want(mmio, "freeze_noirq ");
 	mmio_want_bring_up(mmio);
 	mmio_want(mmio, "restore ");
 	mmio_want_driver_ok(mmio);
@@ -546,8 +555,8 @@ static void mmio_second_queue_shrinks(struct kunit *test)
 					     "queue 1 (second) has 8 entries, but"), 1);
 }
 
-/* Test that, after an abort, a ring that holds a buffer is not given back. */
-static void mmio_undrained_queue(struct kunit *test)
+/* Test that, after an abort, a device whose ring holds a buffer is not reset. */
+static void mmio_undrained_abort(struct kunit *test)
 {
 	struct mmio *mmio = test->priv;
 
@@ -555,11 +564,23 @@ static void mmio_undrained_queue(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, driver_add_buffer(mmio), 0);
 	record_take(test, &mmio->record);
 	mmio_end_reset(mmio);
-	mmio_want_negotiation(mmio);
-	mmio_want_queue(mmio, 0, mmio->vqs[0]);
-	mmio_want(mmio, "Status=%x ", mmio_failed_status(mmio));
+	mmio_want(mmio, "freeze_noirq Status=%x ", VIRTIO_CONFIG_S_FAILED);
 
 	KUNIT_EXPECT_EQ(test, mmio_up(mmio), -EIO);
+	mmio_expect_wanted(test);
+}
+
+/* Test that a ring that holds a buffer is not given back. */
+static void mmio_undrained_queue(struct kunit *test)
+{
+	struct mmio *mmio = test->priv;
+
+	KUNIT_ASSERT_EQ(test, driver_add_buffer(mmio), 0);
+	mmio_end_reset(mmio);
+	record_take(test, &mmio->record);
+	mmio_want_queue(mmio, 0, mmio->vqs[0]);
+
+	KUNIT_EXPECT_EQ(test, mmio->vdev->config->reset_vqs(mmio->vdev), -EBUSY);
 	mmio_expect_wanted(test);
 }
 
@@ -622,25 +643,44 @@ static void mmio_noirq_reset_is_awaited(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, "reset not complete"), 0);
 }
 
-/* Test that, in the noirq phase, a reset is given up after 5 s, and failed. */
-static void mmio_noirq_reset_is_bounded(struct kunit *test)
+/* How long a resume takes whose reset never completes */
+static s64 mmio_resume_hung_ms(struct kunit *test, u8 status)
 {
-	const char *gives_up = "reset not complete after 5 s, status 0x40, giving up";
 	struct mmio *mmio = test->priv;
-	ktime_t start, end;
+	ktime_t start;
 
 	mmio_suspend(test);
 	mmio_reset_takes(mmio, MMIO_NEVER);
+	mmio->regs[VIRTIO_MMIO_STATUS / 4] = status;
 	mmio_want_reset(mmio);
 	mmio_want(mmio, "Status=80 ");
 	start = ktime_get();
 
 	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), -ETIMEDOUT);
-	end = ktime_get();
-	KUNIT_EXPECT_GE(test, ktime_ms_delta(end, start), 5000);
-	KUNIT_EXPECT_LT(test, ktime_ms_delta(end, start), 10000);
-	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, gives_up), 1);
 	mmio_expect_wanted(test);
+
+	return ktime_ms_delta(ktime_get(), start);
+}
+
+/* Test that, in the noirq phase, a reset is given up after 5 s, and failed. */
+static void mmio_noirq_reset_is_bounded(struct kunit *test)
+{
+	const char *gives_up = "reset not complete, status 0x0f; the device is unusable";
+	struct mmio *mmio = test->priv;
+	s64 ms = mmio_resume_hung_ms(test, 0x0f);
+
+	KUNIT_EXPECT_GE(test, ms, 5000);
+	KUNIT_EXPECT_LT(test, ms, 10000);
+	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, gives_up), 1);
+}
+
+/* Test that, in the noirq phase, one of a device that failed is so soon. */
+static void mmio_noirq_reset_of_failed_device(struct kunit *test)
+{
+	s64 ms = mmio_resume_hung_ms(test, VIRTIO_CONFIG_S_NEEDS_RESET);
+
+	KUNIT_EXPECT_GE(test, ms, 100);
+	KUNIT_EXPECT_LT(test, ms, 2000);
 }
 
 /* Test that, after restore_noirq, versions 1 and 2 are not asked again. */
@@ -658,17 +698,19 @@ static void mmio_reset_after_noirq_is_not_awaited(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mmio->status_reads, status_reads);
 }
 
-/* Test that, in other phases, version 3 is waited for beyond 5 s, aloud. */
-static void mmio_reset_is_awaited_for_long(struct kunit *test)
+/* Test that, after a failure, version 3 is waited for without end again. */
+static void mmio_reset_of_failed_is_awaited(struct kunit *test)
 {
-	const char *waits = "reset not complete after 5 s, status 0x0f, still waiting";
 	struct mmio *mmio = test->priv;
 
-	mmio->reset_ms = 5500;
+	mmio_resume_hung_ms(test, VIRTIO_CONFIG_S_NEEDS_RESET);
+	mmio_heal(mmio);
+	mmio_end_reset(mmio);
+	mmio->regs[VIRTIO_MMIO_STATUS / 4] = VIRTIO_CONFIG_S_FAILED;
+	mmio->reset_ms = 6000;
 	virtio_reset_device(mmio->vdev);
 
 	KUNIT_EXPECT_EQ(test, mmio_status(mmio), 0);
-	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, waits), 1);
 }
 
 /*
@@ -705,6 +747,7 @@ static void mmio_config_interrupts_on_abort(struct kunit *test)
 	record_take(test, &mmio->record);
 	mmio_end_reset(mmio);
 	mmio->raised = VIRTIO_MMIO_INT_CONFIG;
+	mmio_want(mmio, "freeze_noirq ");
 	mmio_want_bring_up(mmio);
 	mmio_want(mmio, "restore ");
 	mmio_want_driver_ok(mmio);
@@ -785,6 +828,7 @@ static int mmio_noirq_init(struct kunit *test)
 	KUNIT_CASE_PARAM_ATTR(test, params, { .speed = KUNIT_SPEED_SLOW })
 
 static struct kunit_case mmio_cases[] = {
+	KUNIT_CASE_PARAM(mmio_supports_noirq, mmio_version_gen_params),
 	KUNIT_CASE_PARAM(mmio_freeze_noirq_order, mmio_version_gen_params),
 	KUNIT_CASE_PARAM(mmio_restore_noirq_order, mmio_version_gen_params),
 	KUNIT_CASE_PARAM(mmio_restore_order, mmio_version_gen_params),
@@ -807,13 +851,15 @@ static struct kunit_case mmio_cases[] = {
 	KUNIT_CASE_PARAM(mmio_failure_then_recovery, mmio_failure_gen_params),
 	KUNIT_CASE_PARAM(mmio_failure_then_rebind, mmio_failure_gen_params),
 	KUNIT_CASE_PARAM(mmio_second_queue_shrinks, mmio_version_gen_params),
+	KUNIT_CASE_PARAM(mmio_undrained_abort, mmio_version_gen_params),
 	KUNIT_CASE_PARAM(mmio_undrained_queue, mmio_version_gen_params),
 	KUNIT_CASE_PARAM(mmio_far_ring, mmio_legacy_gen_params),
 	KUNIT_CASE_PARAM(mmio_far_ring_message, mmio_legacy_gen_params),
 	KUNIT_CASE_PARAM(mmio_noirq_reset_is_awaited, mmio_version_gen_params),
 	MMIO_CASE_SLOW(mmio_noirq_reset_is_bounded, mmio_version_gen_params),
+	KUNIT_CASE_PARAM(mmio_noirq_reset_of_failed_device, mmio_version_gen_params),
 	KUNIT_CASE_PARAM(mmio_reset_after_noirq_is_not_awaited, mmio_at_once_gen_params),
-	MMIO_CASE_SLOW(mmio_reset_is_awaited_for_long, mmio_awaited_gen_params),
+	MMIO_CASE_SLOW(mmio_reset_of_failed_is_awaited, mmio_awaited_gen_params),
 	KUNIT_CASE_PARAM(mmio_config_interrupts, mmio_version_gen_params),
 	KUNIT_CASE_PARAM(mmio_config_interrupts_on_abort, mmio_version_gen_params),
 	KUNIT_CASE_PARAM(mmio_bogus_buffers_of_frozen_device, mmio_version_gen_params),

@@ -13,12 +13,21 @@
 
 static u64 optional_log_start;
 
+/* What a driver that can do without does. */
+static int driver_probe_optional(struct virtio_device *vdev)
+{
+	if (!virtio_device_supports_noirq(vdev))
+		virtio_noirq_opt_out(vdev);
+
+	return driver_probe(vdev);
+}
+
 /* Without the noirq phase this driver gives its queue up, as most others do. */
 static int driver_freeze(struct virtio_device *vdev)
 {
 	int ret = fake_call(to_fake(vdev), "freeze");
 
-	if (ret || virtio_device_has_noirq(vdev))
+	if (ret || virtio_device_uses_noirq(vdev))
 		return ret;
 
 	virtio_reset_device(vdev);
@@ -31,7 +40,7 @@ static int driver_restore(struct virtio_device *vdev)
 {
 	int ret = fake_call(to_fake(vdev), "restore");
 
-	if (ret || virtio_device_has_noirq(vdev))
+	if (ret || virtio_device_uses_noirq(vdev))
 		return ret;
 
 	return driver_create_vq(to_fake(vdev));
@@ -48,12 +57,15 @@ static int driver_restore_noirq(struct virtio_device *vdev)
 }
 
 static const struct virtio_driver optional_driver = {
-	FAKE_DRIVER,
+	.driver.name = KBUILD_MODNAME,
+	.id_table = fake_id_table,
+	.probe = driver_probe_optional,
+	.remove = driver_remove,
+	.config_changed = driver_config_changed,
 	.freeze = driver_freeze,
 	.restore = driver_restore,
 	.freeze_noirq = driver_freeze_noirq,
 	.restore_noirq = driver_restore_noirq,
-	.noirq_optional = true,
 };
 
 static int fake_reset_vqs(struct virtio_device *vdev)
@@ -85,27 +97,15 @@ static const struct optional_transport optional_transports[] = {
 
 KUNIT_ARRAY_PARAM_DESC(optional_transport, optional_transports, desc);
 
-/* What the core must not ask of a driver without these callbacks. */
-struct optional_incomplete {
-	const char *desc;
-	struct virtio_driver drv;
-};
-
-static const struct optional_incomplete optional_incompletes[] = {
-	{ "no_freeze", { FAKE_DRIVER, .restore = driver_restore } },
-	{ "no_restore", { FAKE_DRIVER, .freeze = driver_freeze } },
-	{ "neither", { FAKE_DRIVER } },
-};
-
-KUNIT_ARRAY_PARAM_DESC(optional_incomplete, optional_incompletes, desc);
-
 /* The device is on the transport of the parameter, which has no support. */
 static struct fake_virtio *optional_without(struct kunit *test)
 {
 	const struct optional_transport *transport = test->param_value;
 	struct fake_virtio *fake = test->priv;
 
+	fake_unbind(fake);
 	fake->vdev.config = &transport->config;
+	fake_bind(test, fake);
 
 	return fake;
 }
@@ -188,11 +188,12 @@ static void optional_undrained_without_support(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), 0);
 }
 
-/* Test that nobody is told that the transport does not support it. */
+/* Test that the system can sleep, and nobody is told about the transport. */
 static void optional_without_support_is_silent(struct kunit *test)
 {
 	struct fake_virtio *fake = optional_without(test);
 
+	KUNIT_ASSERT_EQ(test, fake->drv.driver.pm->prepare(&fake->vdev.dev), 0);
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
 
 	KUNIT_EXPECT_EQ(test, kernel_log_count(optional_log_start, "does not support"), 0);
@@ -224,68 +225,38 @@ static void optional_freeze_fails_without_support(struct kunit *test)
 	optional_expect_works(test);
 }
 
-/* Test that a driver is told which phase it will be in. */
-static void optional_has_noirq(struct kunit *test)
+/* Test that a driver is told whether there is support, whatever is missing. */
+static void optional_support(struct kunit *test)
 {
 	struct fake_virtio *fake = test->priv;
 
-	KUNIT_EXPECT_TRUE(test, virtio_device_has_noirq(&fake->vdev));
+	KUNIT_EXPECT_TRUE(test, virtio_device_supports_noirq(&fake->vdev));
+	KUNIT_EXPECT_TRUE(test, virtio_device_uses_noirq(&fake->vdev));
+	optional_without(test);
+	KUNIT_EXPECT_FALSE(test, virtio_device_supports_noirq(&fake->vdev));
+	KUNIT_EXPECT_FALSE(test, virtio_device_uses_noirq(&fake->vdev));
 }
 
-/* Test that a driver is told that there is no support, whatever is missing. */
-static void optional_has_no_noirq(struct kunit *test)
+/* Test that the choice ends when the driver is unbound. */
+static void optional_choice_is_forgotten(struct kunit *test)
 {
 	struct fake_virtio *fake = optional_without(test);
 
-	KUNIT_EXPECT_FALSE(test, virtio_device_has_noirq(&fake->vdev));
+	fake_unbind(fake);
+	fake->vdev.config = &optional_config_ops;
+	fake_bind(test, fake);
+
+	KUNIT_EXPECT_TRUE(test, virtio_device_uses_noirq(&fake->vdev));
 }
 
-/* A driver for the noirq phase that the normal one is not enough for. */
-static struct virtio_driver optional_incomplete_driver(struct kunit *test)
+/* Test that a device without a driver does not use what it has not. */
+static void optional_no_driver(struct kunit *test)
 {
-	const struct optional_incomplete *incomplete = test->param_value;
-	struct virtio_driver drv = incomplete->drv;
+	struct fake_virtio *fake = test->priv;
 
-	drv.driver.name = KBUILD_MODNAME "_incomplete";
-	drv.freeze_noirq = driver_freeze_noirq;
-	drv.restore_noirq = driver_restore_noirq;
+	fake_unbind(fake);
 
-	return drv;
-}
-
-/* Test that who cannot do without needs no callbacks of the normal phase. */
-static void optional_incomplete_is_accepted(struct kunit *test)
-{
-	struct virtio_driver drv = optional_incomplete_driver(test);
-
-	KUNIT_ASSERT_EQ(test, register_virtio_driver(&drv), 0);
-	unregister_virtio_driver(&drv);
-}
-
-/* Test that who can do without has both callbacks of the normal phase. */
-static void optional_incomplete_is_refused(struct kunit *test)
-{
-	struct virtio_driver drv = optional_incomplete_driver(test);
-
-	drv.noirq_optional = true;
-
-	KUNIT_EXPECT_EQ(test, register_virtio_driver(&drv), -EINVAL);
-	KUNIT_EXPECT_EQ(test, kernel_log_count(optional_log_start,
-					       "must have freeze and restore"), 1);
-}
-
-/* Test that the flag alone asks for nothing. */
-static void optional_without_callbacks(struct kunit *test)
-{
-	struct virtio_driver drv = {
-		FAKE_DRIVER,
-		.noirq_optional = true,
-	};
-
-	drv.driver.name = KBUILD_MODNAME "_flag";
-
-	KUNIT_ASSERT_EQ(test, register_virtio_driver(&drv), 0);
-	unregister_virtio_driver(&drv);
+	KUNIT_EXPECT_FALSE(test, virtio_device_uses_noirq(&fake->vdev));
 }
 
 static int optional_init(struct kunit *test)
@@ -313,11 +284,9 @@ static struct kunit_case optional_cases[] = {
 	KUNIT_CASE_PARAM(optional_without_support_is_silent, optional_transport_gen_params),
 	KUNIT_CASE_PARAM(optional_change_without_support, optional_transport_gen_params),
 	KUNIT_CASE_PARAM(optional_freeze_fails_without_support, optional_transport_gen_params),
-	KUNIT_CASE(optional_has_noirq),
-	KUNIT_CASE_PARAM(optional_has_no_noirq, optional_transport_gen_params),
-	KUNIT_CASE_PARAM(optional_incomplete_is_accepted, optional_incomplete_gen_params),
-	KUNIT_CASE_PARAM(optional_incomplete_is_refused, optional_incomplete_gen_params),
-	KUNIT_CASE(optional_without_callbacks),
+	KUNIT_CASE_PARAM(optional_support, optional_transport_gen_params),
+	KUNIT_CASE_PARAM(optional_choice_is_forgotten, optional_transport_gen_params),
+	KUNIT_CASE(optional_no_driver),
 	{}
 };
 

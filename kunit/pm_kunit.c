@@ -222,6 +222,74 @@ static void pm_failed_is_forgotten(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake->status, FAKE_STATUS_LIVE);
 }
 
+/* Test that FAILED does not stick after a restore that failed. */
+static void pm_failed_restore_is_forgotten(struct kunit *test)
+{
+	const struct pm_path *path = test->param_value;
+	struct fake_virtio *fake = test->priv;
+
+	KUNIT_ASSERT_EQ(test, path->down(&fake->vdev), 0);
+	fake_at(fake, path->up_name, fake_fail);
+	KUNIT_ASSERT_EQ(test, path->up(&fake->vdev), -ENXIO);
+	fake_heal(fake);
+
+	KUNIT_ASSERT_EQ(test, path->down(&fake->vdev), 0);
+	KUNIT_EXPECT_EQ(test, path->up(&fake->vdev), 0);
+	KUNIT_EXPECT_EQ(test, fake->status, FAKE_STATUS_LIVE);
+}
+
+/* Test that what the driver said before such a restore is kept over it. */
+static void pm_failed_is_kept_over_failed_restore(struct kunit *test)
+{
+	const struct pm_path *path = test->param_value;
+	struct fake_virtio *fake = test->priv;
+
+	virtio_add_status(&fake->vdev, VIRTIO_CONFIG_S_FAILED);
+	KUNIT_ASSERT_EQ(test, path->down(&fake->vdev), 0);
+	fake_at(fake, path->up_name, fake_fail);
+	KUNIT_ASSERT_EQ(test, path->up(&fake->vdev), -ENXIO);
+	fake_heal(fake);
+
+	KUNIT_ASSERT_EQ(test, path->down(&fake->vdev), 0);
+	KUNIT_EXPECT_EQ(test, path->up(&fake->vdev), 0);
+	KUNIT_EXPECT_EQ(test, fake->status,
+			FAKE_STATUS_LIVE | VIRTIO_CONFIG_S_FAILED);
+}
+
+/* Test that what the driver says after one that went well is kept. */
+static void pm_failed_is_kept_after_recovery(struct kunit *test)
+{
+	const struct pm_path *path = test->param_value;
+	struct fake_virtio *fake = test->priv;
+
+	pm_failed_restore_is_forgotten(test);
+	virtio_add_status(&fake->vdev, VIRTIO_CONFIG_S_FAILED);
+	KUNIT_ASSERT_EQ(test, path->down(&fake->vdev), 0);
+
+	KUNIT_EXPECT_EQ(test, path->up(&fake->vdev), 0);
+	KUNIT_EXPECT_EQ(test, fake->status,
+			FAKE_STATUS_LIVE | VIRTIO_CONFIG_S_FAILED);
+}
+
+/* Test that a new driver begins without a failed restore. */
+static void pm_failed_is_kept_after_rebind(struct kunit *test)
+{
+	const struct pm_path *path = test->param_value;
+	struct fake_virtio *fake = test->priv;
+
+	KUNIT_ASSERT_EQ(test, path->down(&fake->vdev), 0);
+	fake_at(fake, path->up_name, fake_fail);
+	KUNIT_ASSERT_EQ(test, path->up(&fake->vdev), -ENXIO);
+	fake_unbind(fake);
+	fake_bind(test, fake);
+	virtio_add_status(&fake->vdev, VIRTIO_CONFIG_S_FAILED);
+	KUNIT_ASSERT_EQ(test, path->down(&fake->vdev), 0);
+
+	KUNIT_EXPECT_EQ(test, path->up(&fake->vdev), 0);
+	KUNIT_EXPECT_EQ(test, fake->status,
+			FAKE_STATUS_LIVE | VIRTIO_CONFIG_S_FAILED);
+}
+
 /* Test that a change while the device is down is reported once it is up. */
 static void pm_change_is_deferred(struct kunit *test)
 {
@@ -416,6 +484,10 @@ static struct kunit_case pm_cases[] = {
 	KUNIT_CASE_PARAM(pm_up_keeps_features, pm_path_gen_params),
 	KUNIT_CASE_PARAM(pm_failed_is_kept, pm_path_gen_params),
 	KUNIT_CASE_PARAM(pm_failed_is_forgotten, pm_path_gen_params),
+	KUNIT_CASE_PARAM(pm_failed_restore_is_forgotten, pm_path_gen_params),
+	KUNIT_CASE_PARAM(pm_failed_is_kept_over_failed_restore, pm_path_gen_params),
+	KUNIT_CASE_PARAM(pm_failed_is_kept_after_recovery, pm_path_gen_params),
+	KUNIT_CASE_PARAM(pm_failed_is_kept_after_rebind, pm_path_gen_params),
 	KUNIT_CASE_PARAM(pm_change_is_deferred, pm_path_gen_params),
 	KUNIT_CASE_PARAM(pm_change_waits_for_driver, pm_path_gen_params),
 	KUNIT_CASE_PARAM(pm_up_features_refused, pm_path_gen_params),

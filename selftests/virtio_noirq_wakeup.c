@@ -26,6 +26,20 @@ static bool can_wake(const struct test_env *env)
 	return true;
 }
 
+/* Test that the kernel says that such a device does not wake the system. */
+TEST_F_TIMEOUT(noirq, warns, TIMEOUT_SEC)
+{
+	static const char *const log[] = {
+		"cannot wake the system: it is reset before the system sleeps",
+		NULL
+	};
+
+	if (!can_wake(&self->env))
+		SKIP(return, "no wakeup-source in the device tree");
+
+	EXPECT_EQ(0, count_log_complaints(self->env.log, log));
+}
+
 /*
  * Test requests of the driver and of a consumer, in suspend and resume, on
  * devices that have interrupted before.

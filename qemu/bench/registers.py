@@ -26,15 +26,15 @@ NAMES = {
 STATUS = {1: "ACKNOWLEDGE", 2: "DRIVER", 4: "DRIVER_OK", 8: "FEATURES_OK",
           0x40: "NEEDS_RESET", 0x80: "FAILED"}
 RESET, READ_STATUS = "write Status = 0", "read Status"
+ACKNOWLEDGE, DRIVER = "write Status + ACKNOWLEDGE", "write Status + DRIVER"
 DRIVER_OK = "write Status + DRIVER_OK"
 
 # What the specification asks for, of each device and of each queue
 FEATURES = ["write DeviceFeaturesSel", "read DeviceFeatures",
             "write DriverFeaturesSel", "write DriverFeatures"]
 DEVICE = {
-    "legacy": [RESET, "write GuestPageSize", "write Status + ACKNOWLEDGE",
-               "write Status + DRIVER", *FEATURES, DRIVER_OK],
-    "modern": [RESET, "write Status + ACKNOWLEDGE", "write Status + DRIVER",
+    "legacy": [RESET, "write GuestPageSize", ACKNOWLEDGE, DRIVER, *FEATURES, DRIVER_OK],
+    "modern": [RESET, ACKNOWLEDGE, DRIVER,
                *FEATURES, *FEATURES, "write Status + FEATURES_OK", READ_STATUS, DRIVER_OK]}
 QUEUE = {
     "legacy": ["write QueueSel", "read QueuePFN", "read QueueNumMax",
@@ -47,8 +47,7 @@ QUEUE = {
 UPPER = "vm_finalize_features() writes both halves"
 SURPLUS = {
     "write DriverFeaturesSel": UPPER, "write DriverFeatures": UPPER,
-    "write GuestPageSize": "vm_reset() sets it for version 1 alone"}
-WAITED = "vm_reset() waits for it in the noirq phase"
+    "write GuestPageSize": "virtio-mmio sets it for version 1 alone"}
 COMPLETED = "virtio_reset_device_noirq() says if the reset completed"
 MODIFIED = "virtio_add_status() reads before it writes"
 KEPT = "the core checks that restore_noirq kept the device set up"
@@ -101,20 +100,17 @@ def why_status(accesses, index):
     """Return why a status is read, or "" for the one that is required."""
     before = accesses[:index]
     after = accesses[index + 1] if index + 1 < len(accesses) else ""
+    # In the noirq phase the core knows the status after a reset that completed.
+    at = accesses.index(ACKNOWLEDGE)
+    noirq = accesses[at + 1] == DRIVER
+    if noirq and before[-1] == RESET:
+        return COMPLETED
     if after.startswith("write Status +"):
         return MODIFIED
-    if before[-1] == RESET:
-        return WAITED
-    if before[-2:] == [RESET, READ_STATUS] or \
-            before[-3:] == [RESET, READ_STATUS, "write GuestPageSize"]:
-        return COMPLETED
     if before[-1] == "write Status + FEATURES_OK":
         return ""
     if DRIVER_OK in before:
-        noirq = WAITED in [why_status(accesses, 1)] \
-            if accesses[1] == READ_STATUS else False
-        first = before[-1] == DRIVER_OK
-        return KEPT if noirq and first else LEFT_TO_CORE
+        return KEPT if noirq and before[-1] == DRIVER_OK else LEFT_TO_CORE
     return "unexplained"
 
 
