@@ -47,6 +47,7 @@ struct fake_virtio {
 	u64 features;
 	bool has_features;
 	bool has_vqs;
+	bool ready;
 
 	/* What the device was told, and whether DRIVER_OK came too early. */
 	struct record record;
@@ -146,6 +147,7 @@ static inline void fake_set_status(struct virtio_device *vdev, u8 status)
 	fake->premature |= (status & VIRTIO_CONFIG_S_DRIVER_OK) &&
 			   !(fake->has_features && fake->has_vqs);
 	fake_call(fake, name);
+	fake->ready |= status & VIRTIO_CONFIG_S_DRIVER_OK;
 }
 
 static inline void fake_reset(struct virtio_device *vdev)
@@ -154,6 +156,7 @@ static inline void fake_reset(struct virtio_device *vdev)
 
 	fake->status &= fake->stuck;
 	fake->has_features = false;
+	fake->ready = false;
 	fake->has_vqs = list_empty(&vdev->vqs);
 	fake_call(fake, "reset");
 }

@@ -1235,6 +1235,19 @@ static void noirq_user_at_ready(struct kunit *test)
 	noirq_expect_works(test);
 }
 
+/* Test that a device that was reset meanwhile cannot be made ready. */
+static void noirq_reset_before_ready(struct kunit *test)
+{
+	struct fake_virtio *fake = test->priv;
+
+	virtio_break_device(&fake->vdev);
+	fake->status = 0;
+	virtio_device_ready_noirq(&fake->vdev);
+
+	KUNIT_EXPECT_EQ(test, fake->status, 0);
+	KUNIT_EXPECT_EQ(test, fake_add_buffer(fake), -EIO);
+}
+
 /* Test that in restore a driver that is not ready yet finds its queues usable. */
 static void noirq_restore_fills_queue(struct kunit *test)
 {
@@ -2097,6 +2110,7 @@ static struct kunit_case noirq_cases[] = {
 	KUNIT_CASE_PARAM(noirq_user_before_ready, noirq_bring_up_step_gen_params),
 	KUNIT_CASE(noirq_user_before_restore),
 	KUNIT_CASE(noirq_user_at_ready),
+	KUNIT_CASE(noirq_reset_before_ready),
 	KUNIT_CASE(noirq_restore_fills_queue),
 	KUNIT_CASE(noirq_restore_keeps_broken),
 	KUNIT_CASE(noirq_restore_noirq_creates_queue),

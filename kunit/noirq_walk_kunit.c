@@ -46,11 +46,18 @@ struct walk {
 	/* Whether anybody does what must not be done, and the driver does not drain. */
 	bool faulty;
 	bool untidy;
+	bool suspend;
 
 	unsigned int posted;
-	unsigned int changes;
 	bool change_pending;
 	bool busy;
+
+	/* What the driver is in, and what the device did in this step. */
+	bool draining;
+	bool drained;
+	bool quiet;
+	bool killed;
+	const char *wrong;
 
 	bool warned;
 	unsigned int step;
@@ -75,10 +82,17 @@ static int walk_use(void)
 {
 	int ret = fake_add_buffer(walk->fake);
 
-	if (!ret)
-		walk->posted++;
+	if (ret)
+		return ret;
 
-	return ret;
+	walk->posted++;
+	if (walk->drained)
+		walk->wrong = "a buffer was added to queues that are drained";
+	if (walk->fake->vdev.noirq_state != VIRTIO_NOIRQ_NONE &&
+	    !walk->fake->ready && !walk->draining)
+		walk->wrong = "a buffer was added before the device is ready";
+
+	return 0;
 }
 
 static void walk_detach(void)
@@ -96,14 +110,21 @@ static void walk_signal_change(void)
 /* What a device can do at any time */
 static void walk_device(struct fake_virtio *fake)
 {
+	u8 status = fake->status;
+
 	if (walk_fault(2))
 		fake->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-	if (walk_fault(1))
+	if (walk_fault(1)) {
 		fake->status = 0;
+		fake->has_features = false;
+		fake->has_vqs = false;
+		fake->ready = false;
+	}
 	if (walk_fault(1))
 		fake->stuck = prandom_u32_state(&walk->rnd);
 	if (walk_fault(1))
 		fake->refused = VIRTIO_CONFIG_S_FEATURES_OK;
+	walk->killed |= fake->status != status || fake->refused;
 	if (walk_chance(30))
 		fake->stuck = 0;
 	if (walk_chance(30))
@@ -149,14 +170,19 @@ static void walk_expect(const char *wrong)
 
 static int driver_freeze(struct virtio_device *vdev)
 {
-	return fake_call(to_fake(vdev), "freeze");
+	int ret = fake_call(to_fake(vdev), "freeze");
+
+	walk->quiet |= !ret;
+
+	return ret;
 }
 
-static int driver_freeze_noirq(struct virtio_device *vdev)
+static int walk_drain(struct virtio_device *vdev)
 {
 	int ret = fake_call(to_fake(vdev), "freeze_noirq");
 
-	if (ret || walk->untidy)
+	/* Some drivers get all buffers back, and do not reset. */
+	if (ret || walk->untidy || (walk_chance(30) && !walk->posted))
 		return ret;
 
 	ret = virtio_reset_device_noirq(vdev);
@@ -165,7 +191,19 @@ static int driver_freeze_noirq(struct virtio_device *vdev)
 
 	walk_detach();
 
-	return 0;
+	return walk_fault(10) ? -ENXIO : 0;
+}
+
+static int driver_freeze_noirq(struct virtio_device *vdev)
+{
+	int ret;
+
+	walk->draining = true;
+	ret = walk_drain(vdev);
+	walk->draining = false;
+	walk->drained = !ret;
+
+	return ret;
 }
 
 static int driver_restore_noirq(struct virtio_device *vdev)
@@ -175,6 +213,7 @@ static int driver_restore_noirq(struct virtio_device *vdev)
 	if (ret || walk_chance(20))
 		return ret;
 
+	walk->drained = false;
 	virtio_device_ready_noirq(vdev);
 	walk_use();
 
@@ -183,12 +222,19 @@ static int driver_restore_noirq(struct virtio_device *vdev)
 
 static int driver_restore(struct virtio_device *vdev)
 {
-	return fake_call(to_fake(vdev), "restore");
+	int ret;
+
+	walk->drained = false;
+	ret = fake_call(to_fake(vdev), "restore");
+	walk->quiet &= !!ret;
+
+	return ret;
 }
 
 static void walk_config_changed(struct virtio_device *vdev)
 {
-	walk->changes++;
+	if (walk->quiet)
+		walk->wrong = "a config change reached a frozen driver";
 	walk->change_pending = false;
 }
 
@@ -201,6 +247,8 @@ static void walk_remove(struct virtio_device *vdev)
 	virtio_reset_device(vdev);
 	walk_detach();
 	fake_del_vqs(vdev);
+	walk->drained = false;
+	walk->quiet = false;
 }
 
 static const struct virtio_driver walk_driver = {
@@ -245,6 +293,7 @@ static void walk_set_target(bool suspend)
 {
 #ifdef CONFIG_SUSPEND
 	pm_suspend_target_state = suspend ? PM_SUSPEND_TO_IDLE : PM_SUSPEND_ON;
+	walk->suspend = suspend;
 #endif
 }
 
@@ -282,17 +331,30 @@ static const char *walk_running(struct virtio_device *vdev)
 
 static const char *walk_restore(struct virtio_device *vdev)
 {
-	int ret = virtio_device_restore(vdev);
+	const u8 runs = VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_DRIVER_OK;
+	int ret;
+
+	/* What was so before, the core can see. */
+	if (vdev->noirq_state == VIRTIO_NOIRQ_NONE)
+		walk->killed = false;
+	ret = virtio_device_restore(vdev);
 
 	walk->phase = WALK_RUNNING;
 	walk_set_target(false);
+	if (!ret && !walk->killed && (walk->fake->status & runs) != runs)
+		walk->wrong = "a device was restored that does not run";
 
 	return ret ? "restore fails" : "restore";
 }
 
 static const char *walk_freeze_noirq(struct virtio_device *vdev)
 {
-	if (virtio_device_freeze_noirq(vdev)) {
+	int ret = virtio_device_freeze_noirq(vdev);
+
+	if (ret == -ETIMEDOUT && walk->suspend)
+		walk->wrong = "a device that cannot be reset keeps the system awake";
+	if (ret) {
+		walk->drained &= vdev->noirq_state != VIRTIO_NOIRQ_NONE;
 		walk->phase = WALK_SUSPENDED;
 		return "freeze_noirq fails";
 	}
@@ -304,6 +366,7 @@ static const char *walk_freeze_noirq(struct virtio_device *vdev)
 static const char *walk_restore_noirq(struct virtio_device *vdev)
 {
 	walk->phase = WALK_RESUMED;
+	walk->killed = false;
 
 	return virtio_device_restore_noirq(vdev) ? "restore_noirq fails" : "restore_noirq";
 }
@@ -333,6 +396,8 @@ static const char *walk_wrong(struct fake_virtio *fake)
 	enum virtio_noirq_state state = fake->vdev.noirq_state;
 	struct virtqueue *vq = fake->vq;
 
+	if (walk->wrong)
+		return walk->wrong;
 	if (test_taint(TAINT_WARN) && !walk->warned)
 		return "the kernel warned";
 	if (fake->premature)
@@ -390,7 +455,8 @@ static void walk_heal(void)
 
 	walk_detach();
 	if (fake->vdev.noirq_state != VIRTIO_NOIRQ_NONE ||
-	    fake->status != FAKE_STATUS_LIVE || walk_use())
+	    (fake->status | VIRTIO_CONFIG_S_FAILED) !=
+	    (FAKE_STATUS_LIVE | VIRTIO_CONFIG_S_FAILED) || walk_use())
 		walk_expect("a device that was healed does not work");
 	walk->faulty = true;
 }
