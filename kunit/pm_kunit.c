@@ -222,8 +222,7 @@ static void pm_failed_is_forgotten(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake->status, FAKE_STATUS_LIVE);
 }
 
-/* Test that FAILED does not stick after a restore that failed. */
-static void pm_failed_restore_is_forgotten(struct kunit *test)
+static void pm_fail_up(struct kunit *test)
 {
 	const struct pm_path *path = test->param_value;
 	struct fake_virtio *fake = test->priv;
@@ -232,62 +231,58 @@ static void pm_failed_restore_is_forgotten(struct kunit *test)
 	fake_at(fake, path->up_name, fake_fail);
 	KUNIT_ASSERT_EQ(test, path->up(&fake->vdev), -ENXIO);
 	fake_heal(fake);
+}
+
+static void pm_expect_cycle(struct kunit *test, u8 status)
+{
+	const struct pm_path *path = test->param_value;
+	struct fake_virtio *fake = test->priv;
 
 	KUNIT_ASSERT_EQ(test, path->down(&fake->vdev), 0);
+
 	KUNIT_EXPECT_EQ(test, path->up(&fake->vdev), 0);
-	KUNIT_EXPECT_EQ(test, fake->status, FAKE_STATUS_LIVE);
+	KUNIT_EXPECT_EQ(test, fake->status, status);
+}
+
+/* Test that FAILED does not stick after a restore that failed. */
+static void pm_failed_restore_is_forgotten(struct kunit *test)
+{
+	pm_fail_up(test);
+
+	pm_expect_cycle(test, FAKE_STATUS_LIVE);
 }
 
 /* Test that what the driver said before such a restore is kept over it. */
 static void pm_failed_is_kept_over_failed_restore(struct kunit *test)
 {
-	const struct pm_path *path = test->param_value;
 	struct fake_virtio *fake = test->priv;
 
 	virtio_add_status(&fake->vdev, VIRTIO_CONFIG_S_FAILED);
-	KUNIT_ASSERT_EQ(test, path->down(&fake->vdev), 0);
-	fake_at(fake, path->up_name, fake_fail);
-	KUNIT_ASSERT_EQ(test, path->up(&fake->vdev), -ENXIO);
-	fake_heal(fake);
+	pm_fail_up(test);
 
-	KUNIT_ASSERT_EQ(test, path->down(&fake->vdev), 0);
-	KUNIT_EXPECT_EQ(test, path->up(&fake->vdev), 0);
-	KUNIT_EXPECT_EQ(test, fake->status,
-			FAKE_STATUS_LIVE | VIRTIO_CONFIG_S_FAILED);
+	pm_expect_cycle(test, FAKE_STATUS_LIVE | VIRTIO_CONFIG_S_FAILED);
 }
 
 /* Test that what the driver says after one that went well is kept. */
 static void pm_failed_is_kept_after_recovery(struct kunit *test)
 {
-	const struct pm_path *path = test->param_value;
 	struct fake_virtio *fake = test->priv;
 
 	pm_failed_restore_is_forgotten(test);
 	virtio_add_status(&fake->vdev, VIRTIO_CONFIG_S_FAILED);
-	KUNIT_ASSERT_EQ(test, path->down(&fake->vdev), 0);
-
-	KUNIT_EXPECT_EQ(test, path->up(&fake->vdev), 0);
-	KUNIT_EXPECT_EQ(test, fake->status,
-			FAKE_STATUS_LIVE | VIRTIO_CONFIG_S_FAILED);
+	pm_expect_cycle(test, FAKE_STATUS_LIVE | VIRTIO_CONFIG_S_FAILED);
 }
 
 /* Test that a new driver begins without a failed restore. */
 static void pm_failed_is_kept_after_rebind(struct kunit *test)
 {
-	const struct pm_path *path = test->param_value;
 	struct fake_virtio *fake = test->priv;
 
-	KUNIT_ASSERT_EQ(test, path->down(&fake->vdev), 0);
-	fake_at(fake, path->up_name, fake_fail);
-	KUNIT_ASSERT_EQ(test, path->up(&fake->vdev), -ENXIO);
+	pm_fail_up(test);
 	fake_unbind(fake);
 	fake_bind(test, fake);
 	virtio_add_status(&fake->vdev, VIRTIO_CONFIG_S_FAILED);
-	KUNIT_ASSERT_EQ(test, path->down(&fake->vdev), 0);
-
-	KUNIT_EXPECT_EQ(test, path->up(&fake->vdev), 0);
-	KUNIT_EXPECT_EQ(test, fake->status,
-			FAKE_STATUS_LIVE | VIRTIO_CONFIG_S_FAILED);
+	pm_expect_cycle(test, FAKE_STATUS_LIVE | VIRTIO_CONFIG_S_FAILED);
 }
 
 /* Test that a change while the device is down is reported once it is up. */
