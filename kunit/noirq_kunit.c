@@ -173,6 +173,14 @@ static int fake_see_add(struct fake_virtio *fake)
 	return 0;
 }
 
+/* The driver fails, and that user comes when the device is told. */
+static int driver_fail_in_use(struct fake_virtio *fake)
+{
+	fake_at(fake, "status=8b", fake_see_add);
+
+	return -ENXIO;
+}
+
 /* The first time: are the queues broken, and was the device not reset yet? */
 static int fake_see_broken(struct fake_virtio *fake)
 {
@@ -1661,6 +1669,18 @@ static void noirq_restore_fails(struct kunit *test)
 	noirq_expect_failed(test);
 }
 
+/* Test that nobody can add to the queues of a device that becomes FAILED. */
+static void noirq_restore_fails_in_use(struct kunit *test)
+{
+	struct fake_virtio *fake = test->priv;
+
+	noirq_enter_restored(test);
+	fake_at(fake, "restore", driver_fail_in_use);
+
+	KUNIT_EXPECT_EQ(test, virtio_device_restore(&fake->vdev), -ENXIO);
+	KUNIT_EXPECT_EQ(test, fake->seen, -EIO);
+}
+
 /* Test that a device that was reset meanwhile does not get DRIVER_OK. */
 static void noirq_reset_before_restore(struct kunit *test)
 {
@@ -2136,6 +2156,7 @@ static struct kunit_case noirq_cases[] = {
 	KUNIT_CASE(noirq_restore_creates_queue),
 	KUNIT_CASE(noirq_restore_without_callback),
 	KUNIT_CASE(noirq_restore_fails),
+	KUNIT_CASE(noirq_restore_fails_in_use),
 	KUNIT_CASE(noirq_reset_before_restore),
 	KUNIT_CASE(noirq_restore_fails_then_freeze),
 	KUNIT_CASE(noirq_restore_fails_then_freeze_deletes_queues),
