@@ -21,12 +21,13 @@ def unknown_words(kinds):
     for name, _, *lists in (line[:6] for line in read_table(KERNELS)):
         here, sets, axes, cases = (set(words.split(",")) - {"-"} for words in lists)
         known = [kinds[kind] for kind in here if kind in kinds]
-        for found, what in ((here, kinds), (sets, [kind.SETS for kind in known]),
-                            (axes, [getattr(kind, "AXES", ()) for kind in known]),
-                            (cases, [getattr(kind, "GROUPS", ("all",)) for kind in known])):
-            names = what if what is kinds else {word for words in what for word in words}
-            if found - set(names):
-                return f"{name} has {' '.join(sorted(found - set(names)))}"
+        unknown = sorted((here - set(kinds))
+                         | (sets - set().union(*(kind.SETS for kind in known)))
+                         | (axes - set().union(*(getattr(kind, "AXES", ()) for kind in known)))
+                         | (cases - set().union(*(getattr(kind, "GROUPS", ("all",))
+                                                  for kind in known))))
+        if unknown:
+            return f"{name} has {' '.join(unknown)}"
     return None
 
 
