@@ -299,18 +299,24 @@ static inline void fake_register_device(struct kunit *test,
 			   FAKE_NEGOTIATE "find_vqs status=0f ");
 }
 
-/* A device that was just probed by a copy of @drv. Becomes test->priv. */
+/*
+ * A device that was just probed by a copy of @drv, and offers the features that this
+ * knows. Becomes test->priv.
+ */
 static inline void fake_virtio_init(struct kunit *test,
 				    const struct virtio_config_ops *config,
 				    const struct virtio_driver *drv)
 {
 	struct fake_virtio *fake = kunit_kzalloc(test, sizeof(*fake),
 						 GFP_KERNEL);
+	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, fake);
 	test->priv = fake;
 	record_init(&fake->record);
 	fake->features = BIT_ULL(VIRTIO_F_VERSION_1);
+	for (i = 0; i < drv->feature_table_size; i++)
+		fake->features |= BIT_ULL(drv->feature_table[i]);
 
 	fake->drv = *drv;
 	KUNIT_ASSERT_EQ(test, register_virtio_driver(&fake->drv), 0);

@@ -7,7 +7,7 @@
 #include <linux/pm.h>
 #include <linux/suspend.h>
 
-#include "fake_virtio.h"
+#include "fake_noirq.h"
 
 #define NOIRQ_DOWN	"freeze freeze_noirq reset "
 #define NOIRQ_BRING_UP	FAKE_NEGOTIATE "reset_vqs restore_noirq "
@@ -45,24 +45,8 @@ static const struct virtio_driver noirq_driver = {
 
 /* The transports */
 
-static int fake_reset_vqs(struct virtio_device *vdev)
-{
-	struct fake_virtio *fake = to_fake(vdev);
-	struct virtqueue *vq;
-	int ret;
-
-	ret = fake_call(fake, "reset_vqs");
-	virtio_device_for_each_vq(vdev, vq)
-		ret = ret ?: virtqueue_reinit_vring(vq);
-	fake->has_vqs = !ret;
-
-	return ret;
-}
-
 static const struct virtio_config_ops noirq_config_ops = {
-	FAKE_CONFIG_OPS,
-	.reset_vqs = fake_reset_vqs,
-	.noirq_safe = true,
+	FAKE_NOIRQ_CONFIG_OPS,
 };
 
 static const struct virtio_config_ops noirq_config_ops_unsafe = {
@@ -75,16 +59,9 @@ static const struct virtio_config_ops noirq_config_ops_no_reset_vqs = {
 	.noirq_safe = true,
 };
 
-static void fake_synchronize_cbs(struct virtio_device *vdev)
-{
-	fake_call(to_fake(vdev), "synchronize_cbs");
-}
-
 static const struct virtio_config_ops noirq_config_ops_synchronize = {
-	FAKE_CONFIG_OPS,
+	FAKE_NOIRQ_CONFIG_OPS,
 	.synchronize_cbs = fake_synchronize_cbs,
-	.reset_vqs = fake_reset_vqs,
-	.noirq_safe = true,
 };
 
 /* What a driver or a device can do in a call */

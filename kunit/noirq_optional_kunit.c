@@ -3,7 +3,7 @@
  * KUnit tests for a virtio driver with noirq callbacks that can do without the
  * noirq phase of system sleep.
  */
-#include "fake_virtio.h"
+#include "fake_noirq.h"
 
 #define OPTIONAL_DOWN	"freeze freeze_noirq reset "
 #define OPTIONAL_UP	FAKE_NEGOTIATE \
@@ -68,19 +68,8 @@ static const struct virtio_driver optional_driver = {
 	.restore_noirq = driver_restore_noirq,
 };
 
-static int fake_reset_vqs(struct virtio_device *vdev)
-{
-	struct fake_virtio *fake = to_fake(vdev);
-
-	fake->has_vqs = true;
-
-	return fake_call(fake, "reset_vqs") ?: virtqueue_reinit_vring(fake->vq);
-}
-
 static const struct virtio_config_ops optional_config_ops = {
-	FAKE_CONFIG_OPS,
-	.reset_vqs = fake_reset_vqs,
-	.noirq_safe = true,
+	FAKE_NOIRQ_CONFIG_OPS,
 };
 
 /* Each of these lacks something. */

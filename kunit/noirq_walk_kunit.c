@@ -11,7 +11,7 @@
 #include <linux/prandom.h>
 #include <linux/suspend.h>
 
-#include "fake_virtio.h"
+#include "fake_noirq.h"
 
 static unsigned long walk_seed = 1;
 module_param_named(seed, walk_seed, ulong, 0444);
@@ -265,26 +265,9 @@ static const struct virtio_driver walk_driver = {
 
 /* The transport */
 
-static int walk_reset_vqs(struct virtio_device *vdev)
-{
-	struct fake_virtio *fake = to_fake(vdev);
-	int ret = fake_call(fake, "reset_vqs") ?: virtqueue_reinit_vring(fake->vq);
-
-	fake->has_vqs = !ret;
-
-	return ret;
-}
-
-static void walk_synchronize_cbs(struct virtio_device *vdev)
-{
-	fake_call(to_fake(vdev), "synchronize_cbs");
-}
-
 static const struct virtio_config_ops walk_config_ops = {
-	FAKE_CONFIG_OPS,
-	.synchronize_cbs = walk_synchronize_cbs,
-	.reset_vqs = walk_reset_vqs,
-	.noirq_safe = true,
+	FAKE_NOIRQ_CONFIG_OPS,
+	.synchronize_cbs = fake_synchronize_cbs,
 };
 
 /* The PM core */

@@ -225,7 +225,9 @@ class Kernel:
             first += f'#include "{path}"\n'
         for source in self.sources:
             file = str(source.relative_to(self.tree))
-            if (self.out / file).with_suffix(".o").exists():
+            # one that a suite includes has no object of its own
+            if (self.out / file).with_suffix(".o").exists() \
+                    or any(mutant.file == file for mutant in mutants):
                 write(self.out / file, f'{first}#line 1 "{file}"\n{self.mutated(file, mutants)}'
                                        f'{PARAMETER if file == CORE else ""}')
 

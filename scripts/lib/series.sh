@@ -93,15 +93,16 @@ header()
 # below NAME: the stack that a series applies on.
 below()
 {
-	local on
+	local on name stack=''
 	on=$(plan "$1" on)
-	if [[ $on == "$V73" ]]; then
-		echo "$V73"
-	else
-		[[ $on && $on != "$1" ]] || die "$(plan_of "$1") does not say what the series is on; add a line 'on'"
-		known_series "$on"
-		stack_of "$on"
-	fi
+	[[ $on && " $on " != *" $1 "* ]] || die "$(plan_of "$1") does not say what the series is on; add a line 'on'"
+	[[ $on != "$V73" ]] || stack=$V73
+	for name in ${on#"$V73"}; do
+		known_series "$name"
+		name=$(stack_of "$name") || exit 3
+		stack+=${stack:+,}$name
+	done
+	echo "$stack"
 }
 
 # stack_of NAME [N]: a series, or its first N patches, on what it applies on.

@@ -26,10 +26,10 @@
  * debugfs has virtio_scmi_test/results. For each phase, since the module was
  * loaded:
  *
- *   PHASE requests N polled N interrupt N answered N errors N us N max_us N
+ *   PHASE requests N polled N asleep N answered N errors N us N max_us N
  *
  * with the SCMI requests made; those of them that waited for the answer by polling
- * and for an interrupt, which none does that was refused; those that were done;
+ * and asleep, which none does that was refused; those that were done;
  * operations that failed; and the time of all requests and of the longest. Then
  * the rate asked for last, the events that the platform sent about clocks, what
  * the threads did, and how often suspend_noirq() had to wait.
@@ -103,7 +103,7 @@ static const char *const vst_phase_name[] = {
 static struct vst_stats {
 	unsigned int requests;
 	unsigned int polled;
-	unsigned int interrupt;
+	unsigned int asleep;
 	unsigned int answered;
 	unsigned int errors;
 	s64 us;
@@ -179,7 +179,7 @@ static void vst_wait_for_response(void *data, int transfer_id, u8 msg_id,
 	if (poll)
 		stats->polled++;
 	else
-		stats->interrupt++;
+		stats->asleep++;
 	if (stats == &vst_reads)
 		complete(&vst_read_sent);
 }
@@ -540,8 +540,8 @@ static struct scmi_driver vst_scmi_driver = {
 static void vst_show_stats(struct seq_file *s, const char *name,
 			   const struct vst_stats *stats)
 {
-	seq_printf(s, "%s requests %u polled %u interrupt %u answered %u errors %u us %lld max_us %lld\n",
-		   name, stats->requests, stats->polled, stats->interrupt,
+	seq_printf(s, "%s requests %u polled %u asleep %u answered %u errors %u us %lld max_us %lld\n",
+		   name, stats->requests, stats->polled, stats->asleep,
 		   stats->answered, stats->errors, stats->us, stats->max_us);
 }
 
