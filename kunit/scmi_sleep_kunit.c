@@ -96,6 +96,21 @@ static void sleep_broken(struct kunit *test)
 	scmi_expect_works(test);
 }
 
+/* Test that a poller who has the answer and is not done with it is not waited for. */
+static void sleep_poller_is_slow(struct kunit *test)
+{
+	ktime_t start;
+
+	KUNIT_ASSERT_EQ(test, scmi_send(0, true), 0);
+	KUNIT_ASSERT_TRUE(test, scmi_answer());
+	KUNIT_EXPECT_TRUE(test, scmi_poll(0));
+	start = ktime_get();
+	scmi_freeze(test);
+	KUNIT_EXPECT_LE(test, ktime_ms_delta(ktime_get(), start), 100);
+	scmi_done(0, 0);
+	scmi_expect_idle(test);
+}
+
 /* Test that whoever waits for the answer is told that there will be none. */
 static void sleep_fails_message(struct kunit *test)
 {
@@ -209,6 +224,7 @@ static struct kunit_case scmi_sleep_cases[] = {
 	KUNIT_CASE(sleep_waits_for_answer),
 	KUNIT_CASE(sleep_gives_up),
 	KUNIT_CASE(sleep_broken),
+	KUNIT_CASE(sleep_poller_is_slow),
 	KUNIT_CASE(sleep_fails_message),
 	KUNIT_CASE(sleep_poller_is_late),
 	KUNIT_CASE(sleep_cancels_worker),

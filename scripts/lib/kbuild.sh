@@ -207,7 +207,7 @@ make_part()
 # vmlinux to find symbols in; prints what is wrong.
 test_modules()
 {
-	[[ -d $TREE/tools/testing/selftests/drivers/virtio/test_modules ]] || return 0
+	[[ -f $TREE/tools/testing/selftests/drivers/virtio/test_modules/Makefile ]] || return 0
 	rm -rf "$OUT/vn-modules"
 	cp -r "$VN_ROOT/selftests/test_modules" "$OUT/vn-modules" 2>/dev/null || die_full
 	make_part "$@" "M=$OUT/vn-modules" KBUILD_MODPOST_WARN=1 modules
