@@ -582,6 +582,55 @@ static void noirq_freeze_noirq_driver_resets(struct kunit *test)
 	noirq_expect_works(test);
 }
 
+/* What drivers of RFC v9 do, whose functions return nothing, with a buffer in flight */
+
+static int rfc_freeze_noirq(struct virtio_device *vdev)
+{
+	virtio_reset_device_noirq(vdev);
+	fake_drain(to_fake(vdev));
+
+	return 0;
+}
+
+static int rfc_restore_noirq(struct virtio_device *vdev)
+{
+	struct fake_virtio *fake = to_fake(vdev);
+
+	virtio_device_ready_noirq(vdev);
+	fake->seen = fake_add_buffer(fake);
+	virtqueue_kick(fake->vq);
+
+	return 0;
+}
+
+static const struct virtio_driver rfc_driver = {
+	FAKE_DRIVER,
+	.freeze_noirq = rfc_freeze_noirq,
+	.restore_noirq = rfc_restore_noirq,
+};
+
+/* Test that a driver which was written for it works. */
+static void noirq_rfc_driver(struct kunit *test)
+{
+	struct fake_virtio *fake = test->priv;
+	unsigned int i;
+
+	fake_unbind(fake);
+	fake_unregister_driver(fake);
+	fake->drv = rfc_driver;
+	KUNIT_ASSERT_EQ(test, register_virtio_driver(&fake->drv), 0);
+	KUNIT_ASSERT_EQ(test, fake_add_buffer(fake), 0);
+
+	for (i = 0; i < 3; i++) {
+		fake->seen = -1;
+		noirq_suspend(test);
+		noirq_resume(test);
+		KUNIT_EXPECT_EQ(test, fake->status, FAKE_STATUS_LIVE);
+		KUNIT_EXPECT_EQ(test, fake->seen, 0);
+	}
+	fake_drain(fake);
+}
+
 /* Test that a queue that holds a buffer aborts the transition, unharmed. */
 static void noirq_undrained_is_refused(struct kunit *test)
 {
@@ -2062,6 +2111,7 @@ static struct kunit_case noirq_cases[] = {
 	KUNIT_CASE(noirq_freeze_noirq_state),
 	KUNIT_CASE(noirq_frozen_queue_is_broken),
 	KUNIT_CASE(noirq_freeze_noirq_driver_resets),
+	KUNIT_CASE(noirq_rfc_driver),
 	KUNIT_CASE(noirq_undrained_is_refused),
 	KUNIT_CASE(noirq_undrained_of_two),
 	KUNIT_CASE(noirq_undrained_second_of_two),
