@@ -113,4 +113,49 @@ TEST_F_TIMEOUT(noirq, buffer_outstanding, TIMEOUT_SEC)
 	check_recovers(_metadata, &self->env);
 }
 
+/*
+ * A sleep of a device that answers each reset with @status, one of the numbers
+ * that are in the log, and that takes @seconds at most in all. The system does
+ * sleep: what the device may still write to is its own.
+ */
+static void sleep_dead(struct __test_metadata *const _metadata,
+		       const struct test_env *env, unsigned int status,
+		       const char *message, time_t seconds)
+{
+	const char *const log[] = {
+		message,
+		"virtio_mmio_restore_noirq returns -110",
+		"PM: failed to resume noirq: error -110",
+		"platform_pm_resume returns -5",
+		"PM: failed to resume: error -5",
+		NULL
+	};
+	struct timespec start, end;
+
+	ASSERT_EQ(0, set_device_number(env->devices[0], "fault/reset_status", status));
+	clock_gettime(CLOCK_BOOTTIME, &start);
+	sleep_expecting(_metadata, env, 0,
+			"success failed_resume failed_resume_noirq", log);
+	clock_gettime(CLOCK_BOOTTIME, &end);
+	EXPECT_GE(env->sleep_sec + seconds, end.tv_sec - start.tv_sec);
+	check_refuses(_metadata, env);
+}
+
+/* Test that nobody waits for a device that answers a reset with FAILED. */
+TEST_F_TIMEOUT(noirq, reset_answers_failed, TIMEOUT_SEC)
+{
+	sleep_dead(_metadata, &self->env, 0x8f, "reset not complete, status 0x8f", 2);
+	ASSERT_EQ(0, set_device_number(self->env.devices[0], "fault/reset_status", 0));
+	check_recovers(_metadata, &self->env);
+}
+
+/* Test that one that never completes it is waited for once, and not for long. */
+TEST_F_TIMEOUT(noirq, reset_never_completes, TIMEOUT_SEC)
+{
+	sleep_dead(_metadata, &self->env, 0x0f, "reset not complete, status 0x0f", 7);
+	sleep_dead(_metadata, &self->env, 0x0f, "reset not complete, status 0x0f", 2);
+	ASSERT_EQ(0, set_device_number(self->env.devices[0], "fault/reset_status", 0));
+	check_recovers(_metadata, &self->env);
+}
+
 TEST_HARNESS_MAIN

@@ -131,7 +131,9 @@ struct vnt {
 	u64 config_too_early;
 	bool frozen;
 	struct vnt_faults fault;
-	struct virtio_config_ops unsafe_config;
+	u8 reset_status;		/* of a device that does not complete resets */
+	bool was_reset;
+	struct virtio_config_ops other_config;
 	const struct virtio_config_ops *config;
 	struct vnt_stats running;
 	struct vnt_stats suspend;
@@ -448,11 +450,43 @@ static int vnt_debugfs_unsafe_set(void *data, u64 unsafe)
 {
 	struct vnt *t = data;
 
-	t->vdev->config = unsafe ? &t->unsafe_config : t->config;
+	t->other_config = *t->config;
+	t->other_config.noirq_safe = false;
+	t->vdev->config = unsafe ? &t->other_config : t->config;
 	return 0;
 }
 DEFINE_DEBUGFS_ATTRIBUTE(vnt_debugfs_unsafe, NULL, vnt_debugfs_unsafe_set,
 			 "%llu\n");
+
+static void vnt_dead_reset(struct virtio_device *vdev)
+{
+	struct vnt *t = vdev->priv;
+
+	t->was_reset = true;
+}
+
+static u8 vnt_dead_get_status(struct virtio_device *vdev)
+{
+	struct vnt *t = vdev->priv;
+
+	return t->was_reset ? t->reset_status : t->config->get_status(vdev);
+}
+
+/* Pretends that this is the device's status after each reset; 0 heals it. */
+static int vnt_debugfs_reset_status_set(void *data, u64 status)
+{
+	struct vnt *t = data;
+
+	t->reset_status = status;
+	t->was_reset = false;
+	t->other_config = *t->config;
+	t->other_config.reset = vnt_dead_reset;
+	t->other_config.get_status = vnt_dead_get_status;
+	t->vdev->config = status ? &t->other_config : t->config;
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(vnt_debugfs_reset_status, NULL,
+			 vnt_debugfs_reset_status_set, "%llu\n");
 
 static void vnt_debugfs_faults(struct vnt *t)
 {
@@ -473,6 +507,8 @@ static void vnt_debugfs_faults(struct vnt *t)
 	debugfs_create_bool("keep_callbacks", 0600, dir, &f->keep_callbacks);
 	debugfs_create_file_unsafe("unsafe_transport", 0200, dir, t,
 				   &vnt_debugfs_unsafe);
+	debugfs_create_file_unsafe("reset_status", 0200, dir, t,
+				   &vnt_debugfs_reset_status);
 }
 
 void vnt_debugfs_stats(const char *name, struct dentry *parent,
@@ -533,8 +569,6 @@ static struct vnt *vnt_alloc(struct virtio_device *vdev)
 	t->capacity = vnt_capacity(t);
 	t->sectors = min(t->capacity, U32_MAX);
 	t->config = vdev->config;
-	t->unsafe_config = *vdev->config;
-	t->unsafe_config.noirq_safe = false;
 	return t;
 }
 
