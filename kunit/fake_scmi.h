@@ -306,6 +306,17 @@ static inline void scmi_expect_notified(struct kunit *test, unsigned int token)
 	KUNIT_EXPECT_EQ(test, scmi.notified, token);
 }
 
+/* How many descriptors a device has in use when it is reset */
+static inline int scmi_look_at_reset(struct fake_virtio *fake)
+{
+	struct virtqueue *vq;
+
+	virtio_device_for_each_vq(&fake->vdev, vq)
+		scmi.seen += virtqueue_get_vring_size(vq) - vq->num_free;
+
+	return 0;
+}
+
 static inline int scmi_setup(struct scmi_chan_info *cinfo, bool tx)
 {
 	memset(cinfo, 0, sizeof(*cinfo));

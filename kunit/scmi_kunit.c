@@ -214,7 +214,10 @@ static void scmi_device_gives_back(struct kunit *test)
 	struct scmi_vio_channel *rx = scmi_channel(VIRTIO_SCMI_VQ_RX);
 
 	KUNIT_ASSERT_EQ(test, scmi_send(0, false), 0);
+	fake_at(scmi.fake, "reset", scmi_look_at_reset);
 	scmi_free_all(NULL);
+	/* Nothing was taken back before: the command, twice the notifications */
+	KUNIT_EXPECT_EQ(test, scmi.seen, 2 + 2 * SCMI_NOTIFICATIONS);
 	/* Each protocol that shares the channel frees it. */
 	scmi_free_all(NULL);
 	KUNIT_EXPECT_STREQ(test, fake_calls_from(test, "reset"), "reset reset ");

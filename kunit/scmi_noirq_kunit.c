@@ -3,6 +3,8 @@
  * KUnit tests for taking the virtio transport of SCMI through the noirq phase of
  * system sleep.
  */
+#include <linux/suspend.h>
+
 #include "fake_noirq.h"
 #include "fake_scmi.h"
 
@@ -97,6 +99,26 @@ static void noirq_answers_async(struct kunit *test)
 	scmi_leave(test);
 }
 
+/* Test that an answer is passed which a poller found, and the deferred worker not yet. */
+static void noirq_takes_what_pollers_left(struct kunit *test)
+{
+	struct scmi_vio_channel *vioch = scmi_channel(VIRTIO_SCMI_VQ_TX);
+
+	KUNIT_ASSERT_EQ(test, scmi_send(0, false), 0);
+	KUNIT_ASSERT_EQ(test, scmi_send(1, true), 0);
+	KUNIT_ASSERT_TRUE(test, scmi_answer());
+	KUNIT_EXPECT_FALSE(test, scmi_poll(1));
+	cancel_work_sync(&vioch->deferred_tx_work);
+	scmi_freeze(test);
+	msleep(20);
+	scmi_expect_answer(test, 0);
+
+	KUNIT_ASSERT_TRUE(test, scmi_answer());
+	KUNIT_EXPECT_TRUE(test, scmi_poll(1));
+	scmi_done(1, 0);
+	scmi_leave(test);
+}
+
 /* Test that nothing of a transfer is changed which the SCMI core looks at. */
 static void noirq_leaves_transfer_alone(struct kunit *test)
 {
@@ -166,6 +188,25 @@ static void noirq_reset_fails(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, completion_done(&scmi.xfers[0].done));
 	KUNIT_EXPECT_EQ(test, list_count_nodes(&scmi_channel(VIRTIO_SCMI_VQ_TX)->free_list),
 			SCMI_COMMANDS - 1);
+}
+
+/* Test that the system sleeps all the same, and what becomes of them afterwards. */
+static void noirq_reset_fails_in_suspend(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, scmi_send(0, false), 0);
+	scmi_freeze(test);
+	scmi.fake->stuck = VIRTIO_CONFIG_S_DRIVER_OK;
+	pm_suspend_target_state = PM_SUSPEND_TO_IDLE;
+	KUNIT_EXPECT_EQ(test, virtio_device_freeze_noirq(&scmi.fake->vdev), 0);
+	pm_suspend_target_state = PM_SUSPEND_ON;
+	KUNIT_EXPECT_FALSE(test, completion_done(&scmi.xfers[0].done));
+
+	fake_heal(scmi.fake);
+	scmi_restore_noirq(test);
+	KUNIT_EXPECT_TRUE(test, completion_done(&scmi.xfers[0].done));
+	KUNIT_EXPECT_EQ(test, scmi.xfers[0].hdr.status, SCMI_ERR_COMMS);
+	scmi_leave(test);
+	scmi_expect_works(test);
 }
 
 /* Test that a device that does not come back refuses commands until it does. */
@@ -253,11 +294,13 @@ static struct kunit_case scmi_noirq_cases[] = {
 	KUNIT_CASE(noirq_polls_coming_up),
 	KUNIT_CASE(noirq_polls_for_earlier),
 	KUNIT_CASE(noirq_answers_async),
+	KUNIT_CASE(noirq_takes_what_pollers_left),
 	KUNIT_CASE(noirq_leaves_transfer_alone),
 	KUNIT_CASE(noirq_notifies),
 	KUNIT_CASE(noirq_stops_polling),
 	KUNIT_CASE(noirq_fails_message),
 	KUNIT_CASE(noirq_reset_fails),
+	KUNIT_CASE(noirq_reset_fails_in_suspend),
 	KUNIT_CASE(noirq_restore_fails),
 	KUNIT_CASE(noirq_without_scmi_device),
 	KUNIT_CASE(noirq_scmi_device_goes),

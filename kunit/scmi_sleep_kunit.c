@@ -37,8 +37,10 @@ static void sleep_works_again(struct kunit *test)
 static void sleep_resets(struct kunit *test)
 {
 	fake_calls(test);
+	fake_at(scmi.fake, "reset", scmi_look_at_reset);
 	scmi_freeze(test);
 	KUNIT_EXPECT_STREQ(test, fake_calls(test), "reset del_vqs ");
+	KUNIT_EXPECT_EQ(test, scmi.seen, SCMI_NOTIFICATIONS);
 	KUNIT_EXPECT_TRUE(test, list_empty(&scmi.fake->vdev.vqs));
 }
 
@@ -122,6 +124,16 @@ static void sleep_fails_message(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, completion_done(&scmi.xfers[1].done));
 	KUNIT_EXPECT_EQ(test, scmi.xfers[1].hdr.status, SCMI_ERR_COMMS);
 	scmi_done(1, -ECOMM);
+	scmi_expect_idle(test);
+}
+
+/* Test that the SCMI core is not told of one that gave up before. */
+static void sleep_fails_nobody(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, scmi_send(0, true), 0);
+	scmi_done(0, -ETIMEDOUT);
+	scmi_freeze(test);
+	KUNIT_EXPECT_EQ(test, scmi.passed, 0);
 	scmi_expect_idle(test);
 }
 
@@ -226,6 +238,7 @@ static struct kunit_case scmi_sleep_cases[] = {
 	KUNIT_CASE(sleep_broken),
 	KUNIT_CASE(sleep_poller_is_slow),
 	KUNIT_CASE(sleep_fails_message),
+	KUNIT_CASE(sleep_fails_nobody),
 	KUNIT_CASE(sleep_poller_is_late),
 	KUNIT_CASE(sleep_cancels_worker),
 	KUNIT_CASE(sleep_restore_fails),
