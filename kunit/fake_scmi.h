@@ -32,12 +32,12 @@ static void (*fake_scmi_unlocked)(void);
 static void (*fake_scmi_polled)(void);
 
 /* Memory of an SCMI device. It is there until the end of the test, to be looked at. */
-static inline void *fake_scmi_alloc(size_t size)
+static inline void *fake_scmi_alloc(struct device *dev, size_t size, gfp_t gfp)
 {
 	if (fake_scmi_memory-- <= 0)
 		return NULL;
 
-	return kunit_kzalloc(kunit_get_current_test(), size, GFP_KERNEL);
+	return kunit_kzalloc(kunit_get_current_test(), size, gfp);
 }
 
 static inline void fake_scmi_unlock(spinlock_t *lock)
@@ -58,13 +58,17 @@ static inline bool fake_scmi_virtqueue_poll(struct virtqueue *vq, unsigned int i
 }
 
 /* The transport, as one file with the test that does not register itself */
-#define devm_kzalloc(dev, size, gfp)	fake_scmi_alloc(size)
+#define devm_kzalloc(dev, size, gfp)	fake_scmi_alloc(dev, size, gfp)
 #define spin_unlock(lock)		fake_scmi_unlock(lock)
 #define virtqueue_poll(vq, idx)		fake_scmi_virtqueue_poll(vq, idx)
+#undef __init
+#define __init				__maybe_unused
+#undef __exit
+#define __exit				__maybe_unused
 #undef module_init
-#define module_init(fn)		static typeof(&(fn)) fake_scmi_module_init __maybe_unused = fn
+#define module_init(...)
 #undef module_exit
-#define module_exit(fn)		static typeof(&(fn)) fake_scmi_module_exit __maybe_unused = fn
+#define module_exit(...)
 
 #include "common.h"
 /* Each suite has its own. */
@@ -120,12 +124,15 @@ static inline struct vring_desc *scmi_take(int index)
 {
 	struct virtqueue *vq = scmi_channel(index)->vqueue;
 	struct vring_avail *avail = phys_to_virt(virtqueue_get_avail_addr(vq));
+	u16 at = scmi.avail[index];
 
-	if (virtio16_to_cpu(vq->vdev, avail->idx) == scmi.avail[index])
+	/* A device that was reset does not know where its rings are. */
+	if (!scmi.fake->has_vqs || virtio16_to_cpu(vq->vdev, avail->idx) == at)
 		return NULL;
 
-	return scmi_desc(index, virtio16_to_cpu(vq->vdev,
-						avail->ring[scmi.avail[index]++ % FAKE_QUEUE_SIZE]));
+	scmi.avail[index]++;
+
+	return scmi_desc(index, virtio16_to_cpu(vq->vdev, avail->ring[at % FAKE_QUEUE_SIZE]));
 }
 
 /* Put a message with this header and words into a buffer, and give it back. */
@@ -347,6 +354,7 @@ static inline void scmi_new_device(struct kunit *test)
 	if (scmi.dev)
 		kunit_device_unregister(test, scmi.dev);
 	__virtio_unbreak_device(&scmi.fake->vdev);
+	scmi.fake->has_vqs = true;
 	scmi.dev = kunit_device_register(test, "fake-scmi");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, scmi.dev);
 }

@@ -71,7 +71,7 @@ static void sleep_waits_for_answer(struct kunit *test)
 	scmi_expect_idle(test);
 }
 
-/* Test that this is not waited for for long, and the message can be used again. */
+/* Test that nobody waits for long for this, and the message can be used again. */
 static void sleep_gives_up(struct kunit *test)
 {
 	ktime_t start;
