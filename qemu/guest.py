@@ -41,10 +41,15 @@ def address(place):
     return f"{0xa000000 + 0x200 * place:x}"
 
 
-def disk(name, place, image, properties=()):
+def disk(name, image, device, *properties):
+    """Return QEMU's arguments for a disk."""
+    return ["-drive", f"if=none,id={name},format=raw,file={image}",
+            "-device", ",".join((device, f"drive={name}", *properties))]
+
+
+def mmio_disk(name, place, image, *properties):
     """Return QEMU's arguments for a disk on a virtio-mmio bus."""
-    device = ("virtio-blk-device", f"drive={name}", f"bus=virtio-mmio-bus.{place}", *properties)
-    return ["-drive", f"if=none,id={name},format=raw,file={image}", "-device", ",".join(device)]
+    return disk(name, image, "virtio-blk-device", f"bus=virtio-mmio-bus.{place}", *properties)
 
 
 @functools.cache
@@ -238,7 +243,8 @@ class Guest:
         tree = self.path("machine.dtb")
         return [
             QEMU, "-machine", self.machine_type, *self.hardware(), *self.devices(),
-            *(disk("swap", self.swap, self.path("swap.img")) if self.swap is not None else []),
+            *(mmio_disk("swap", self.swap, self.path("swap.img"))
+              if self.swap is not None else []),
             *(["-dtb", tree] if os.path.exists(tree) else []),
             "-kernel", self.kernel.image, "-initrd", settings.rootfs,
             "-append", " ".join(append).strip()]

@@ -116,7 +116,8 @@ class Guest(guest.Guest):
         for place in range(self.cell.devices):
             image = os.path.join(self.settings.out, f"disk{place}.img")
             # A snapshot can be resized; nobody writes to the image.
-            args += guest.disk(f"disk{place}", place, image + ",snapshot=on", self.cell.properties)
+            args += guest.mmio_disk(f"disk{place}", place, image + ",snapshot=on",
+                                    *self.cell.properties)
         if self.cell.case == "example":
             args += ["-device", f"virtio-rng-device,bus=virtio-mmio-bus.{RNG_PLACE}"]
         return args
