@@ -130,8 +130,12 @@ def main(args):
     covers = os.path.join(ROOT, "patches", "**", "cover-letter.txt")
     for path in sorted(glob.glob(covers, recursive=True)):
         if rows := list(cover_rows(path)):
-            why = [line for line, *row in rows if not has_row(printed.get("make demo", []), *row)]
-            ktap.result(not why, f"{os.path.relpath(path, ROOT)}: what make demo prints", *why)
+            name = f"{os.path.relpath(path, ROOT)}: what make demo prints"
+            if "make demo" not in printed:
+                ktap.result(True, name, skip="it did not run here")
+                continue
+            why = [line for line, *row in rows if not has_row(printed["make demo"], *row)]
+            ktap.result(not why, name, *why)
     for command in sorted(printed.keys() - {command for command, _ in quoted}):
         ktap.result(False, f"README.md: what {command} prints", "no block has its mark")
     return ktap.end()
