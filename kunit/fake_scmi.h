@@ -334,6 +334,12 @@ static inline int scmi_setup(struct scmi_chan_info *cinfo, bool tx)
 	return scmi_virtio_ops.chan_setup(cinfo, scmi.dev, tx);
 }
 
+static inline void scmi_setup_all(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, scmi_setup(&scmi.tx, true), 0);
+	KUNIT_ASSERT_EQ(test, scmi_setup(&scmi.rx, false), 0);
+}
+
 static inline void scmi_free(struct scmi_chan_info *cinfo)
 {
 	/* It has gone before the virtio device. */
@@ -405,8 +411,7 @@ static inline void fake_scmi_init(struct kunit *test,
 	scmi.fake = test->priv;
 	scmi_new_device(test);
 
-	KUNIT_ASSERT_EQ(test, scmi_setup(&scmi.tx, true), 0);
-	KUNIT_ASSERT_EQ(test, scmi_setup(&scmi.rx, false), 0);
+	scmi_setup_all(test);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, scmi_free_all, NULL), 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, fake_scmi_cancel, NULL), 0);
 }

@@ -128,7 +128,7 @@ static void scmi_worker_is_alone(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, scmi_send(1, false), 0);
 	KUNIT_ASSERT_EQ(test, scmi_send(2, true), 0);
 
-	/* One that it is left by a poller, and one in the virtqueue */
+	/* One that a poller has left, and one in the virtqueue */
 	KUNIT_ASSERT_TRUE(test, scmi_answer());
 	KUNIT_EXPECT_FALSE(test, scmi_poll(2));
 	KUNIT_ASSERT_TRUE(test, scmi_answer());

@@ -234,8 +234,7 @@ static void noirq_without_scmi_device(struct kunit *test)
 	scmi_enter_noirq(test);
 	scmi_restore_noirq(test);
 	scmi_leave(test);
-	KUNIT_ASSERT_EQ(test, scmi_setup(&scmi.tx, true), 0);
-	KUNIT_ASSERT_EQ(test, scmi_setup(&scmi.rx, false), 0);
+	scmi_setup_all(test);
 	scmi_expect_works(test);
 	scmi_expect_notified(test, 1);
 }

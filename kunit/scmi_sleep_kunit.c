@@ -17,6 +17,21 @@ static void scmi_answer_in(unsigned int ms)
 	hrtimer_start(&scmi.late, ms_to_ktime(ms), HRTIMER_MODE_REL);
 }
 
+/* Freeze, and see that it does not take longer. */
+static void scmi_freeze_within(struct kunit *test, s64 ms)
+{
+	ktime_t start = ktime_get();
+
+	scmi_freeze(test);
+	KUNIT_EXPECT_LE(test, ktime_ms_delta(ktime_get(), start), ms);
+}
+
+static void scmi_fail_restore(struct kunit *test)
+{
+	fake_at(scmi.fake, "finalize_features", fake_fail);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&scmi.fake->vdev), -ENXIO);
+}
+
 /* Test that commands and notifications work again after it. */
 static void sleep_works_again(struct kunit *test)
 {
@@ -74,12 +89,8 @@ static void sleep_waits_for_answer(struct kunit *test)
 /* Test that nobody waits for long for this, and the message can be used again. */
 static void sleep_gives_up(struct kunit *test)
 {
-	ktime_t start;
-
 	KUNIT_ASSERT_EQ(test, scmi_send(0, false), 0);
-	start = ktime_get();
-	scmi_freeze(test);
-	KUNIT_EXPECT_LE(test, ktime_ms_delta(ktime_get(), start), 2100);
+	scmi_freeze_within(test, 2100);
 	scmi_restore(test);
 	scmi_expect_works(test);
 }
@@ -87,13 +98,9 @@ static void sleep_gives_up(struct kunit *test)
 /* Test that nothing is waited for that cannot come. */
 static void sleep_broken(struct kunit *test)
 {
-	ktime_t start;
-
 	KUNIT_ASSERT_EQ(test, scmi_send(0, false), 0);
 	virtio_break_device(&scmi.fake->vdev);
-	start = ktime_get();
-	scmi_freeze(test);
-	KUNIT_EXPECT_LE(test, ktime_ms_delta(ktime_get(), start), 100);
+	scmi_freeze_within(test, 100);
 	scmi_restore(test);
 	scmi_expect_works(test);
 }
@@ -101,14 +108,10 @@ static void sleep_broken(struct kunit *test)
 /* Test that a poller who has the answer and is not done with it is not waited for. */
 static void sleep_poller_is_slow(struct kunit *test)
 {
-	ktime_t start;
-
 	KUNIT_ASSERT_EQ(test, scmi_send(0, true), 0);
 	KUNIT_ASSERT_TRUE(test, scmi_answer());
 	KUNIT_EXPECT_TRUE(test, scmi_poll(0));
-	start = ktime_get();
-	scmi_freeze(test);
-	KUNIT_EXPECT_LE(test, ktime_ms_delta(ktime_get(), start), 100);
+	scmi_freeze_within(test, 100);
 	scmi_done(0, 0);
 	scmi_expect_idle(test);
 }
@@ -169,8 +172,7 @@ static void sleep_restore_fails(struct kunit *test)
 {
 	scmi_freeze(test);
 	scmi_device_forget();
-	fake_at(scmi.fake, "finalize_features", fake_fail);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&scmi.fake->vdev), -ENXIO);
+	scmi_fail_restore(test);
 	KUNIT_EXPECT_EQ(test, scmi_send(0, false), -ESHUTDOWN);
 	fake_heal(scmi.fake);
 	scmi_spoil_vqs();
@@ -185,8 +187,7 @@ static void sleep_restore_fails(struct kunit *test)
 static void sleep_restore_fails_then_remove(struct kunit *test)
 {
 	scmi_freeze(test);
-	fake_at(scmi.fake, "finalize_features", fake_fail);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&scmi.fake->vdev), -ENXIO);
+	scmi_fail_restore(test);
 	fake_heal(scmi.fake);
 	scmi_spoil_vqs();
 	scmi_free_all(NULL);
@@ -200,14 +201,12 @@ static void sleep_restore_fails_then_remove(struct kunit *test)
 static void sleep_restore_fails_then_setup(struct kunit *test)
 {
 	scmi_freeze(test);
-	fake_at(scmi.fake, "finalize_features", fake_fail);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&scmi.fake->vdev), -ENXIO);
+	scmi_fail_restore(test);
 	fake_heal(scmi.fake);
 	scmi_free_all(NULL);
 	scmi_new_device(test);
 	scmi_spoil_vqs();
-	KUNIT_ASSERT_EQ(test, scmi_setup(&scmi.tx, true), 0);
-	KUNIT_ASSERT_EQ(test, scmi_setup(&scmi.rx, false), 0);
+	scmi_setup_all(test);
 
 	scmi_freeze(test);
 	scmi_restore(test);
@@ -223,8 +222,7 @@ static void sleep_without_scmi_device(struct kunit *test)
 	scmi_new_device(test);
 	scmi_freeze(test);
 	scmi_restore(test);
-	KUNIT_ASSERT_EQ(test, scmi_setup(&scmi.tx, true), 0);
-	KUNIT_ASSERT_EQ(test, scmi_setup(&scmi.rx, false), 0);
+	scmi_setup_all(test);
 	scmi_expect_works(test);
 	scmi_expect_notified(test, 1);
 }
