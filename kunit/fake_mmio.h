@@ -497,6 +497,8 @@ static inline void mmio_want_reset(struct mmio *mmio)
 
 static inline void mmio_want_features(struct mmio *mmio)
 {
+	mmio_want(mmio, "DeviceFeaturesSel=1 DeviceFeatures? ");
+	mmio_want(mmio, "DeviceFeaturesSel=0 DeviceFeatures? ");
 	mmio_want(mmio, "DriverFeaturesSel=1 DriverFeatures=%llx ",
 		  mmio->vdev->features >> 32);
 	mmio_want(mmio, "DriverFeaturesSel=0 DriverFeatures=%llx ",

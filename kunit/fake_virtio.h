@@ -40,11 +40,15 @@ struct fake_virtio {
 	struct virtqueue *vq;
 	u8 buffer[16];
 
-	/* The device: its status, and the bits that a reset or a write leaves. */
+	/*
+	 * The device: its status, the bits that a reset or a write leaves, and the
+	 * features that it no longer offers.
+	 */
 	u8 status;
 	u8 stuck;
 	u8 refused;
 	u64 features;
+	u64 lost;
 	bool has_features;
 	bool has_vqs;
 	bool ready;
@@ -106,6 +110,7 @@ static inline void fake_heal(struct fake_virtio *fake)
 	fake->then = NULL;
 	fake->stuck = 0;
 	fake->refused = 0;
+	fake->lost = 0;
 }
 
 static inline int fake_signal_change(struct fake_virtio *fake)
@@ -163,7 +168,9 @@ static inline void fake_reset(struct virtio_device *vdev)
 
 static inline u64 fake_get_features(struct virtio_device *vdev)
 {
-	return to_fake(vdev)->features;
+	struct fake_virtio *fake = to_fake(vdev);
+
+	return fake->features & ~fake->lost;
 }
 
 static inline int fake_finalize_features(struct virtio_device *vdev)
@@ -171,7 +178,8 @@ static inline int fake_finalize_features(struct virtio_device *vdev)
 	struct fake_virtio *fake = to_fake(vdev);
 
 	vring_transport_features(vdev);
-	fake->has_features = true;
+	/* A device cannot have what it does not offer. */
+	fake->has_features = !(vdev->features & fake->lost);
 
 	return fake_call(fake, "finalize_features");
 }

@@ -58,8 +58,6 @@ static void mmio_probe_order(struct kunit *test)
 	mmio_want(mmio, "MagicValue? Version? DeviceID? VendorID? ");
 	mmio_want_reset(mmio);
 	mmio_want(mmio, "Status=1 Status=3 ");
-	mmio_want(mmio, "DeviceFeaturesSel=1 DeviceFeatures? ");
-	mmio_want(mmio, "DeviceFeaturesSel=0 DeviceFeatures? ");
 	mmio_want_features(mmio);
 	mmio_want(mmio, "request_irq ");
 	mmio_want_queues(mmio);

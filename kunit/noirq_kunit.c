@@ -1344,6 +1344,7 @@ struct noirq_failure {
 	int (*then)(struct fake_virtio *fake);
 	u8 stuck;
 	u8 refused;
+	u64 lost;
 	int err;
 };
 
@@ -1365,6 +1366,12 @@ static const struct noirq_failure noirq_failures[] = {
 		.step = "feature negotiation",
 		.message = ": feature negotiation failed: -ENODEV;",
 		.refused = VIRTIO_CONFIG_S_FEATURES_OK,
+		.err = -ENODEV,
+	},
+	{
+		.step = "feature negotiation",
+		.message = ": feature negotiation failed: -ENODEV;",
+		.lost = BIT_ULL(VIRTIO_F_VERSION_1),
 		.err = -ENODEV,
 	},
 	{
@@ -1402,6 +1409,7 @@ static void noirq_fail_restore_noirq(struct kunit *test)
 	fake->status = failure->stuck;
 	fake->stuck = failure->stuck;
 	fake->refused = failure->refused;
+	fake->lost = failure->lost;
 	fake_at(fake, failure->at, failure->then);
 
 	KUNIT_ASSERT_EQ(test, virtio_device_restore_noirq(&fake->vdev),

@@ -221,12 +221,12 @@ static const struct mmio_failure mmio_features_refused = {
 
 static const struct mmio_failure mmio_feature_withdrawn = {
 	.misbehave = fake_withdraw,
-	.message = "virtio: device refuses features: 3",
+	.message = "virtio: device no longer offers features 0x20000000",
 	.step = "feature negotiation failed: -ENODEV",
 	.err = -ENODEV,
 };
 
-/* A legacy device is not asked whether it accepts the features. */
+/* A legacy device is not asked whether it accepts the features, only what it offers. */
 static const struct mmio_param mmio_failures[] = {
 	{ "queue in use, version 1", 1, .failure = &mmio_queue_in_use },
 	{ "queue in use, version 2", 2, .failure = &mmio_queue_in_use },
@@ -239,6 +239,7 @@ static const struct mmio_param mmio_failures[] = {
 	{ "no queue, version 3", 3, .failure = &mmio_no_queue },
 	{ "FEATURES_OK refused, version 2", 2, .failure = &mmio_features_refused },
 	{ "FEATURES_OK refused, version 3", 3, .failure = &mmio_features_refused },
+	{ "feature withdrawn, version 1", 1, .failure = &mmio_feature_withdrawn },
 	{ "feature withdrawn, version 2", 2, .failure = &mmio_feature_withdrawn },
 	{ "feature withdrawn, version 3", 3, .failure = &mmio_feature_withdrawn },
 };

@@ -124,11 +124,15 @@ static void walk_device(struct fake_virtio *fake)
 		fake->stuck = prandom_u32_state(&walk->rnd);
 	if (walk_fault(1))
 		fake->refused = VIRTIO_CONFIG_S_FEATURES_OK;
-	walk->killed |= fake->status != status || fake->refused;
+	if (walk_fault(1))
+		fake->lost = BIT_ULL(VIRTIO_F_VERSION_1);
+	walk->killed |= fake->status != status || fake->refused || fake->lost;
 	if (walk_chance(30))
 		fake->stuck = 0;
 	if (walk_chance(30))
 		fake->refused = 0;
+	if (walk_chance(30))
+		fake->lost = 0;
 	if (walk_chance(5))
 		walk_signal_change();
 }
@@ -426,6 +430,7 @@ static void walk_heal(void)
 	walk->untidy = false;
 	fake->stuck = 0;
 	fake->refused = 0;
+	fake->lost = 0;
 	while (walk->phase != WALK_RUNNING)
 		walk_one();
 	if (walk_chance(30))

@@ -192,6 +192,43 @@ static void pm_up_keeps_features(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake->vdev.features, BIT_ULL(VIRTIO_F_VERSION_1));
 }
 
+static void pm_expect_features_lost(struct kunit *test)
+{
+	const struct pm_path *path = test->param_value;
+	struct fake_virtio *fake = test->priv;
+
+	fake_calls(test);
+	KUNIT_EXPECT_EQ(test, path->up(&fake->vdev), -ENODEV);
+	KUNIT_EXPECT_STREQ(test, fake_calls(test),
+			   "reset status=01 status=03 status=83 ");
+}
+
+/* Test that a device does not get features that it no longer offers (2.2.1). */
+static void pm_up_features_lost(struct kunit *test)
+{
+	const struct pm_path *path = test->param_value;
+	struct fake_virtio *fake = test->priv;
+
+	KUNIT_ASSERT_EQ(test, path->down(&fake->vdev), 0);
+	fake->lost = BIT_ULL(VIRTIO_F_VERSION_1);
+	pm_expect_features_lost(test);
+
+	fake_heal(fake);
+	KUNIT_ASSERT_EQ(test, path->down(&fake->vdev), 0);
+	KUNIT_EXPECT_EQ(test, path->up(&fake->vdev), 0);
+}
+
+/* Test that it does not get those above the first 64, either. */
+static void pm_up_extended_features_lost(struct kunit *test)
+{
+	const struct pm_path *path = test->param_value;
+	struct fake_virtio *fake = test->priv;
+
+	fake->vdev.features_array[VIRTIO_U64(64)] = VIRTIO_BIT(64);
+	KUNIT_ASSERT_EQ(test, path->down(&fake->vdev), 0);
+	pm_expect_features_lost(test);
+}
+
 /* Test that a device that had FAILED before it went down has it afterwards. */
 static void pm_failed_is_kept(struct kunit *test)
 {
@@ -477,6 +514,8 @@ static struct kunit_case pm_cases[] = {
 	KUNIT_CASE_PARAM(pm_up_driver_sets_driver_ok, pm_path_gen_params),
 	KUNIT_CASE_PARAM(pm_up_legacy_device, pm_path_gen_params),
 	KUNIT_CASE_PARAM(pm_up_keeps_features, pm_path_gen_params),
+	KUNIT_CASE_PARAM(pm_up_features_lost, pm_path_gen_params),
+	KUNIT_CASE_PARAM(pm_up_extended_features_lost, pm_path_gen_params),
 	KUNIT_CASE_PARAM(pm_failed_is_kept, pm_path_gen_params),
 	KUNIT_CASE_PARAM(pm_failed_is_forgotten, pm_path_gen_params),
 	KUNIT_CASE_PARAM(pm_failed_restore_is_forgotten, pm_path_gen_params),

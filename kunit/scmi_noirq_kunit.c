@@ -119,6 +119,44 @@ static void noirq_takes_what_pollers_left(struct kunit *test)
 	scmi_leave(test);
 }
 
+/* Whether the device shall not interrupt for either queue */
+static bool scmi_device_is_quiet(void)
+{
+	struct vring_avail *avail;
+	struct virtqueue *vq;
+
+	virtio_device_for_each_vq(&scmi.fake->vdev, vq) {
+		avail = phys_to_virt(virtqueue_get_avail_addr(vq));
+		if (!(virtio16_to_cpu(vq->vdev, avail->flags) & VRING_AVAIL_F_NO_INTERRUPT))
+			return false;
+	}
+
+	return true;
+}
+
+/* Test that an answer does not wake the system, if the interrupt is armed for that. */
+static void noirq_switches_callbacks_off(struct kunit *test)
+{
+	KUNIT_EXPECT_FALSE(test, scmi_device_is_quiet());
+	scmi_freeze(test);
+	msleep(20);
+	KUNIT_EXPECT_TRUE(test, scmi_device_is_quiet());
+	scmi_expect_works_without_interrupt(test);
+	KUNIT_ASSERT_TRUE(test, scmi_event(MSG_TYPE_NOTIFICATION, 1));
+	msleep(20);
+	KUNIT_EXPECT_TRUE(test, scmi_device_is_quiet());
+
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze_noirq(&scmi.fake->vdev), 0);
+	scmi_restore_noirq(test);
+	msleep(20);
+	KUNIT_EXPECT_TRUE(test, scmi_device_is_quiet());
+
+	scmi_leave(test);
+	KUNIT_EXPECT_FALSE(test, scmi_device_is_quiet());
+	scmi_expect_works(test);
+	scmi_expect_notified(test, 2);
+}
+
 /* Test that nothing of a transfer is changed which the SCMI core looks at. */
 static void noirq_leaves_transfer_alone(struct kunit *test)
 {
@@ -294,6 +332,7 @@ static struct kunit_case scmi_noirq_cases[] = {
 	KUNIT_CASE(noirq_polls_for_earlier),
 	KUNIT_CASE(noirq_answers_async),
 	KUNIT_CASE(noirq_takes_what_pollers_left),
+	KUNIT_CASE(noirq_switches_callbacks_off),
 	KUNIT_CASE(noirq_leaves_transfer_alone),
 	KUNIT_CASE(noirq_notifies),
 	KUNIT_CASE(noirq_stops_polling),

@@ -45,6 +45,8 @@ class Case:
     reached: bool = True    # so far the transition goes, in each cycle
     off: bool = True    # all is off on the platform while it sleeps
     notified: bool = True   # each notification arrives
+    responses: tuple = ()   # protocols whose commands have a delayed one
+    wakes: bool = False  # the device's interrupt is armed to wake the system
     reload: str = ""    # the transport's "module" or "driver", after each cycle
     append: str = ""    # to the kernel command line
     log: str = ""       # lines that are in the kernel log, a pattern
@@ -96,8 +98,11 @@ TABLE = {
         "a wakeup event in suspend_noirq", cycles=10, many=1000,
         module="wakeup_in=suspend_noirq", off=False),
     "async": Case(
-        "asynchronous commands: the delayed response comes in each phase",
-        options=("--async",)),
+        "asynchronous commands, of clock, reset and supply: the delayed response comes in "
+        "each phase", module="all=1", options=("--async",), responses=("0x14", "0x16", "0x17")),
+    "wakeup-source": Case(
+        "the device may wake the system: no response does so", cycles=5, many=20,
+        wakes=True),
     "silent": Case(
         "the platform answers nothing from the sleep until it is awake again; "
         "every second cycle", cycles=4, many=20, wake=5,

@@ -66,16 +66,17 @@ class Backend:
         return text
 
     def state(self, when=""):
-        """Return (clock enabled, rate, supply enabled, domain on)."""
+        """Return (clock enabled, rate, supply enabled, domain on, level, resets)."""
         text = self.ask("state " + when)
         clock = re.search(r"^clock 1 \S+ enabled (\d) rate (\d+)", text, re.M)
-        supply = re.search(r"^supply 0 \S+ enabled (\d)", text, re.M)
+        supply = re.search(r"^supply 0 \S+ enabled (\d) level (\d+)", text, re.M)
         domain = re.search(r"^domain 1 \S+ on (\d)", text, re.M)
-        return (int(clock[1]), int(clock[2]), int(supply[1]), int(domain[1]))
+        reset = re.search(r"^reset 1 .*count (\d+)", text, re.M)
+        return tuple(map(int, (clock[1], clock[2], supply[1], domain[1], supply[2], reset[1])))
 
     def is_off(self, when=""):
         """Whether all that the consumer uses is off on the platform."""
-        clock, _, supply, domain = self.state(when)
+        clock, _, supply, domain, *_ = self.state(when)
         return not (clock or supply or domain)
 
     def counter(self, name):

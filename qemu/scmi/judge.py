@@ -18,6 +18,7 @@ BAD_LOG = re.compile(r"timed out|WARNING|BUG:|KASAN|refcount_t|possible "
                      r"virtio_scmi_test \S+: .* after \d+ us")
 # v7.3's own, see virtio_noirq_log_allowed of the selftests
 KNOWN_LOG = re.compile(r"pl061: Unbalanced pm_runtime_enable!")
+USES = 5    # phases in which the consumer uses all that it has
 READ_LIMIT_US = 300_000_000  # a message in flight is waited for for 2 s
 
 Phase = collections.namedtuple("Phase", "requests polled asleep answered errors us max_us")
@@ -43,7 +44,7 @@ class Judge:
         self.counters = {}
         self.done = 0       # cycles
         self.started = 0.0  # the cycle that runs
-        self.longest = 0.0
+        self.times = []     # s, of each cycle
         self.stops = 0      # of the device, before this cycle
         self.dead_and_off = False   # as a failed restore has left it
         self.off_cycles = 0
@@ -52,6 +53,11 @@ class Judge:
         self.log_faults = collections.Counter()
         self.platform = ""
         self.acted = False
+
+    @property
+    def longest(self):
+        """How long the longest cycle took, in seconds."""
+        return max(self.times, default=0)
 
     @property
     def all_faults(self):
@@ -149,7 +155,7 @@ class Judge:
         """The guest is awake and waits: everything has to be on again."""
         self.done += 1
         faulty = self.is_faulty(self.done)
-        self.longest = max(self.longest, time.monotonic() - self.started)
+        self.times.append(time.monotonic() - self.started)
         # What it was killed for is that all was off.
         killed = self.acted and self.case.asleep in ("kill", "restart")
         self.off_cycles += killed or self.dead_and_off or \
@@ -162,12 +168,14 @@ class Judge:
             return
         state = self.backend.state()
         self.platform = self.backend.ask("state")
-        wanted = (1, int(self.values["rate"]), 1, 1 if self.case.domain else state[3])
+        wanted = (1, int(self.values["rate"]), 1, 1 if self.case.domain else state[3],
+                  int(self.values["level"]) or state[4], int(self.values["resets"]))
         if state != wanted and not (faulty and self.case.module and self.case.errors):
             self.wrong_cycles += 1
             self.expect("platform", self.wrong_cycles > 1,
                         f"cycle {self.done}: the platform has {state}, "
-                        f"expected {wanted} (clock, rate, supply, domain)")
+                        f"expected {wanted} (clock, rate, supply, domain, level, "
+                        "resets)")
 
     def check_notifications(self):
         """Whatever the platform sent has arrived."""
@@ -176,6 +184,10 @@ class Judge:
         late = (self.backend.counter("events_waiting") + self.backend.counter("events_dropped"))
         text = (f"{sent} sent, {got} received, {late} that the guest had no buffer for")
         self.values["notifications"] = text
+        for name in self.case.responses:
+            delayed, commands = self.backend.counter(f"responses {name}"), USES * self.done
+            self.expect("delayed responses", delayed >= commands, f"delayed responses of {name}: "
+                        f"{delayed}, the consumer has made {commands} commands")
         if self.case.notified:
             self.expect("notifications", sent == got and not late, "notifications: " + text)
 
@@ -233,6 +245,11 @@ class Judge:
                         f"suspends: {self.values.get('suspends')}, expected {text}")
         self.expect("time", self.longest < case.limit, f"a cycle took "
                     f"{self.longest:.1f} s, {case.limit} are the limit")
+        if case.off and case.sleep == REAL:
+            # The alarm has whole seconds.
+            self.expect("time", min(self.times, default=0) > case.wake - 1,
+                        f"a cycle took {min(self.times, default=0):.1f} s, but the alarm "
+                        f"comes after {case.wake - 1} to {case.wake}: something else woke it")
 
     def judge(self):
         """Compare with what noirq support promises."""

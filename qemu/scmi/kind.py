@@ -26,7 +26,9 @@ FAIL_CYCLES = 2     # of a kernel that cannot do it
 FAIL_TIMEOUT_MS = 1000
 SILENCE = 300       # seconds that count as a hang
 SWAP_PLACE = 0      # the virtio-mmio bus of the swap disk
+PLACE = 31          # that of the device, if nothing else is said
 CPUS = 2
+WAKES = "/ { virtio_mmio@%s { wakeup-source; }; };"
 TIMEOUT = "/ { firmware { scmi { arm,max-rx-timeout-ms = <%d>; }; }; };"
 
 
@@ -132,7 +134,10 @@ class Guest(guest.Guest):
         timeout = FAIL_TIMEOUT_MS if self.settings.expect == "fail" \
             else self.cell.timeout_ms
         with open(os.path.join(HERE, "scmi.dts"), encoding="utf-8") as file:
-            return file.read() + TIMEOUT % timeout
+            tree = file.read() + TIMEOUT % timeout
+        if self.cell.wakes:
+            tree += WAKES % guest.address(PLACE)
+        return tree
 
     def begin(self):
         """Follow the guest in a thread: it waits for answers, and not long."""

@@ -79,11 +79,16 @@ class Part:
         if count == 0:
             self.skips.append(("(all)", reason or "no reason"))
 
-    def result_line(self, depth, failed, test, directive, reason):
+    def result_line(self, depth, failed, number, test, directive, reason):
         """Reads "ok N name" or "not ok N name"."""
         below = self.close_below(depth)
         level = self.levels.setdefault(depth, Level())
         level.seen += 1
+        # A console that is too slow loses lines, and a parameterised test has no plan.
+        if number > level.seen:
+            self.fail(f"{number - level.seen} results are lost before {test}")
+            level.seen = number
+            level.bad += 1
         directive = (directive or "").upper()
         if below is None:
             self.results.append((test, not failed and not directive))
@@ -127,8 +132,8 @@ def read_part(name, path):
         prefix, text = INDENT.match(TIME.sub("", line.rstrip())).groups()
         if match := RESULT.match(text):
             failed, number, test, directive, reason = match.groups()
-            part.result_line(depth_of(prefix), bool(failed), test or f"test {number}",
-                             directive, reason)
+            part.result_line(depth_of(prefix), bool(failed), int(number),
+                             test or f"test {number}", directive, reason)
         elif match := PLAN.match(text):
             part.plan_line(depth_of(prefix), int(match.group(1)), match.group(2))
     complete = 0 in part.levels or not part.levels

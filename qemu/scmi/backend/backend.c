@@ -66,6 +66,7 @@ static void send_event(struct backend *b, struct queue *q,
 {
 	const struct event *event = &b->event[b->first_event % EVENTS_MAX];
 	size_t len = event->n * sizeof(event->word[0]);
+	__u32 header = le32toh(event->word[0]);
 	bool call;
 
 	if (chain_len(chain->in, chain->n_in) < len) {
@@ -77,6 +78,8 @@ static void send_event(struct backend *b, struct queue *q,
 	b->first_event++;
 	b->events--;
 	b->counters.events++;
+	if (SCMI_HDR_TYPE(header) == SCMI_DELAYED)
+		b->counters.responses[SCMI_HDR_PROTOCOL(header) - SCMI_BASE]++;
 	give_back(b, q, chain->head, len, &call);
 }
 

@@ -47,6 +47,7 @@ struct pending {
 struct counters {
 	__u64 message[8][32];		/* by protocol - 0x10 and message id */
 	__u64 other;			/* commands outside that table */
+	__u64 responses[8];		/* delayed ones, by protocol - 0x10 */
 	__u64 malformed;		/* no room for a header, or for a reply */
 	__u64 masked, unmasked;		/* driver's interrupts at their arrival */
 	__u64 answered;

@@ -94,6 +94,10 @@ static const char *cmd_state(struct line *l)
 		fprintf(l->out, "domain %u %s on %u notify %u\n",
 			i, scmi_domain_name[i], s->domain[i].on,
 			s->domain[i].notify);
+	for (i = 0; i < SCMI_RESETS; i++)
+		fprintf(l->out, "reset %u %s asserted %u count %u\n",
+			i, scmi_reset_name[i], s->reset[i].asserted,
+			s->reset[i].count);
 	return NULL;
 }
 
@@ -152,6 +156,9 @@ static const char *cmd_counters(struct line *l)
 				fprintf(l->out, "message %#x:%#x %llu\n",
 					SCMI_BASE + i, j, c->message[i][j]);
 		}
+		if (c->responses[i])
+			fprintf(l->out, "responses %#x %llu\n", SCMI_BASE + i,
+				c->responses[i]);
 	}
 	for (i = 0; i < ARRAY_SIZE(lines); i++)
 		fprintf(l->out, "%s %llu\n", lines[i].name, lines[i].value);

@@ -15,6 +15,13 @@
 #define DOMAIN_ON	0u
 #define DOMAIN_OFF	0x40000000u	/* context lost */
 
+#define LEVEL_ASYNC	0x1u	/* flags of VOLTAGE_LEVEL_SET */
+
+#define RESET_AUTO	0x1u	/* flags of RESET */
+#define RESET_ASSERT	0x2u
+#define RESET_ASYNC	0x4u
+#define RESET_COLD	0u	/* the state */
+
 #define SUPPLY_ON	0x7u
 #define SUPPLY_OFF	0x0u
 
@@ -48,6 +55,7 @@ static const struct values supply_levels[SCMI_SUPPLIES] = {
 };
 
 const char *const scmi_domain_name[] = { "always", "gpu", "camera" };
+const char *const scmi_reset_name[] = { "bus", "gpu" };
 
 /* One command on its way: the arguments, and the reply as it grows */
 struct call {
@@ -170,6 +178,26 @@ static bool round_value(const struct values *values, __u32 flags, __u64 *value)
 	else
 		*value = flags & RATE_UP ? high : low;
 	return true;
+}
+
+/* Whether an asynchronous command can be answered a second time */
+static bool can_delay(const struct call *call)
+{
+	return call->scmi->async && call->scmi->events;
+}
+
+/* The delayed response: what was done, to which object, and the value of it */
+static void put_delayed(struct call *call, __u32 id, const __u32 *value,
+			unsigned int n)
+{
+	__u32 words[5] = {
+		(call->header & (SCMI_HDR_TOKEN | 0xff)) |
+		SCMI_HDR(call->protocol->id, SCMI_DELAYED, 0),
+		SCMI_SUCCESS, id,
+	};
+
+	memcpy(&words[3], value, n * sizeof(*value));
+	call->scmi->event(call->scmi, words, 3 + n);
 }
 
 /* ---- base ---------------------------------------------------------------- */
@@ -335,20 +363,13 @@ static int clock_rate_set(struct call *call)
 	__u64 rate = call->arg[2] | (__u64)call->arg[3] << 32;
 	bool async = call->arg[0] & RATE_ASYNC;
 
-	if (async && !(scmi->async && scmi->events))
+	if (async && !can_delay(call))
 		return SCMI_NOT_SUPPORTED;
 	if (!round_value(&clock_rates[id], call->arg[0], &rate))
 		return SCMI_INVALID_PARAMETERS;
 	scmi_clock_rate(scmi, SCMI_AGENT, id, rate);
-	if (async) {
-		__u32 words[] = {
-			SCMI_HDR(SCMI_CLOCK, SCMI_DELAYED, 0x5) |
-			(call->header & SCMI_HDR_TOKEN),
-			SCMI_SUCCESS, id, (__u32)rate, rate >> 32,
-		};
-
-		scmi->event(scmi, words, ARRAY_SIZE(words));
-	}
+	if (async)
+		put_delayed(call, id, (__u32[]){ (__u32)rate, rate >> 32 }, 2);
 	return SCMI_SUCCESS;
 }
 
@@ -435,7 +456,7 @@ static int voltage_attributes(struct call *call)
 
 static int voltage_domain_attributes(struct call *call)
 {
-	put(call, 0);
+	put(call, call->scmi->async ? 1u << 31 : 0);
 	put_name(call, scmi_supply_name[call->arg[0]]);
 	return SCMI_SUCCESS;
 }
@@ -464,10 +485,15 @@ static int voltage_config_get(struct call *call)
 
 static int voltage_level_set(struct call *call)
 {
-	if (call->arg[1] & 1)
+	bool async = call->arg[1] & LEVEL_ASYNC;
+
+	if (async && !can_delay(call))
 		return SCMI_NOT_SUPPORTED;
-	return scmi_supply_level(call->scmi, call->arg[0], call->arg[2]) ?
-	       SCMI_SUCCESS : SCMI_INVALID_PARAMETERS;
+	if (!scmi_supply_level(call->scmi, call->arg[0], call->arg[2]))
+		return SCMI_INVALID_PARAMETERS;
+	if (async)
+		put_delayed(call, call->arg[0], &call->arg[2], 1);
+	return SCMI_SUCCESS;
 }
 
 static int voltage_level_get(struct call *call)
@@ -494,6 +520,45 @@ bool scmi_supply_level(struct scmi *scmi, __u32 id, __s32 level)
 	return true;
 }
 
+/* ---- resets -------------------------------------------------------------- */
+
+static int reset_attributes(struct call *call)
+{
+	put(call, SCMI_RESETS);
+	return SCMI_SUCCESS;
+}
+
+static int reset_domain_attributes(struct call *call)
+{
+	put(call, call->scmi->async ? 1u << 31 : 0);
+	put(call, 10);	/* us to reset it */
+	put_name(call, scmi_reset_name[call->arg[0]]);
+	return SCMI_SUCCESS;
+}
+
+static int reset_reset(struct call *call)
+{
+	__u32 id = call->arg[0], flags = call->arg[1];
+	bool async = flags & RESET_ASYNC;
+
+	if (async && !can_delay(call))
+		return SCMI_NOT_SUPPORTED;
+	if (call->arg[2] != RESET_COLD || (async && !(flags & RESET_AUTO)))
+		return SCMI_INVALID_PARAMETERS;
+	if (flags & RESET_AUTO)
+		call->scmi->state->reset[id].count++;
+	else
+		call->scmi->state->reset[id].asserted = !!(flags & RESET_ASSERT);
+	if (async)
+		put_delayed(call, id, call->arg, 0);
+	return SCMI_SUCCESS;
+}
+
+static const struct message reset_messages[] = {
+	{ 0x3, 1, 0, reset_domain_attributes },
+	{ 0x4, 3, 0, reset_reset },
+};
+
 /* ---- all protocols ------------------------------------------------------- */
 
 static const struct protocol protocols[] = {
@@ -503,6 +568,8 @@ static const struct protocol protocols[] = {
 	  power_messages, ARRAY_SIZE(power_messages) },
 	{ SCMI_CLOCK, SCMI_CLOCKS, 0x30000, clock_protocol_attributes,
 	  clock_messages, ARRAY_SIZE(clock_messages) },
+	{ SCMI_RESET, SCMI_RESETS, 0x30000, reset_attributes,
+	  reset_messages, ARRAY_SIZE(reset_messages) },
 	{ SCMI_VOLTAGE, SCMI_SUPPLIES, 0x20001, voltage_attributes,
 	  voltage_messages, ARRAY_SIZE(voltage_messages) },
 };
@@ -678,6 +745,10 @@ bool scmi_state_ok(const struct scmi_state *state)
 	}
 	for (i = 0; i < SCMI_DOMAINS; i++) {
 		if (state->domain[i].on > 1 || state->domain[i].notify > 1)
+			return false;
+	}
+	for (i = 0; i < SCMI_RESETS; i++) {
+		if (state->reset[i].asserted > 1)
 			return false;
 	}
 	return true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The platform behind the SCMI messages (Arm DEN0056): some clocks, supplies
- * and power domains, and the base, power domain, clock and voltage protocols.
+ * The platform behind the SCMI messages (Arm DEN0056): some clocks, supplies,
+ * power domains and resets, and the base, power domain, clock, reset and voltage
+ * protocols.
  */
 #ifndef SCMI_H
 #define SCMI_H
@@ -31,6 +32,7 @@ enum {
 	SCMI_BASE = 0x10,
 	SCMI_POWER = 0x11,
 	SCMI_CLOCK = 0x14,
+	SCMI_RESET = 0x16,
 	SCMI_VOLTAGE = 0x17,
 };
 
@@ -40,7 +42,8 @@ enum {
 
 enum { SCMI_PLATFORM, SCMI_AGENT };	/* agent ids: we, the guest */
 
-enum { SCMI_CLOCKS = 4, SCMI_SUPPLIES = 3, SCMI_DOMAINS = 3 };
+enum { SCMI_CLOCKS = 4, SCMI_SUPPLIES = 3, SCMI_DOMAINS = 3,
+       SCMI_RESETS = 2 };
 
 /* What a test may ask for, and what outlives the process with --state */
 struct scmi_state {
@@ -57,6 +60,10 @@ struct scmi_state {
 		__u32 on;
 		__u32 notify;
 	} domain[SCMI_DOMAINS];
+	struct {
+		__u32 asserted;
+		__u32 count;	/* of resets asked for in one command */
+	} reset[SCMI_RESETS];
 	__u32 notify_errors;
 };
 
@@ -71,6 +78,7 @@ struct scmi {
 extern const char *const scmi_clock_name[SCMI_CLOCKS];
 extern const char *const scmi_supply_name[SCMI_SUPPLIES];
 extern const char *const scmi_domain_name[SCMI_DOMAINS];
+extern const char *const scmi_reset_name[SCMI_RESETS];
 
 void scmi_reset(struct scmi *scmi);
 bool scmi_state_ok(const struct scmi_state *state);

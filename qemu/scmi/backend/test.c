@@ -906,7 +906,7 @@ static void test_base(void)
 
 	EXPECT_EQ(r.len, 12);
 	EXPECT_EQ(r.word[0], 0x20001);
-	EXPECT_EQ(ASK(SCMI_BASE, 1).word[0], 3 | 1 << 8);
+	EXPECT_EQ(ASK(SCMI_BASE, 1).word[0], 4 | 1 << 8);
 	EXPECT_EQ(ASK(SCMI_BASE, 2, 6).status, SCMI_SUCCESS);
 	EXPECT_STATUS(SCMI_NOT_FOUND, SCMI_BASE, 2, 0x20);
 	EXPECT_STATUS(SCMI_SUCCESS, SCMI_BASE, 0x10, 0x20001);
@@ -917,12 +917,13 @@ static void test_base(void)
 	EXPECT_EQ(ASK(SCMI_BASE, 4).len, 24);
 	EXPECT_EQ(ASK(SCMI_BASE, 5).len, 12);
 	r = ASK(SCMI_BASE, 6, 0);
-	EXPECT_EQ(r.word[0], 3);
-	EXPECT_EQ(r.word[1], SCMI_POWER | SCMI_CLOCK << 8 | SCMI_VOLTAGE << 16);
-	r = ASK(SCMI_BASE, 6, 2);
+	EXPECT_EQ(r.word[0], 4);
+	EXPECT_EQ(r.word[1], SCMI_POWER | SCMI_CLOCK << 8 | SCMI_RESET << 16 |
+		  (__u32)SCMI_VOLTAGE << 24);
+	r = ASK(SCMI_BASE, 6, 3);
 	EXPECT_EQ(r.word[0], 1);
 	EXPECT_EQ(r.word[1], SCMI_VOLTAGE);
-	EXPECT_STATUS(SCMI_INVALID_PARAMETERS, SCMI_BASE, 6, 3);
+	EXPECT_STATUS(SCMI_INVALID_PARAMETERS, SCMI_BASE, 6, 4);
 	r = ASK(SCMI_BASE, 7, 1);
 	EXPECT_EQ(r.word[0], 1);
 	EXPECT(!strcmp((char *)&r.word[1], "OSPM"));
@@ -1042,6 +1043,30 @@ static void test_voltage(void)
 	EXPECT_STATUS(SCMI_INVALID_PARAMETERS, SCMI_VOLTAGE, 7, 0, 0, -625000);
 	EXPECT_STATUS(SCMI_NOT_SUPPORTED, SCMI_VOLTAGE, 7, 0, 1, 650000);
 	EXPECT_EQ(state("supply 0 ", "level "), 625000);
+}
+
+static void test_reset_domains(void)
+{
+	struct reply r;
+
+	EXPECT_EQ(ASK(SCMI_RESET, 0).word[0], 0x30000);
+	EXPECT_EQ(ASK(SCMI_RESET, 1).word[0], 2);
+	r = ASK(SCMI_RESET, 3, 1);
+	EXPECT_EQ(r.len, 8 + 24);
+	EXPECT_EQ(r.word[0], 0);
+	EXPECT(!strcmp((char *)&r.word[2], "gpu"));
+	EXPECT_STATUS(SCMI_NOT_FOUND, SCMI_RESET, 3, 2);
+	EXPECT_STATUS(SCMI_SUCCESS, SCMI_RESET, 4, 1, 1, 0);
+	EXPECT_EQ(state("reset 1 ", "count "), 1);
+	EXPECT_EQ(state("reset 1 ", "asserted "), 0);
+	EXPECT_STATUS(SCMI_SUCCESS, SCMI_RESET, 4, 1, 2, 0);
+	EXPECT_EQ(state("reset 1 ", "asserted "), 1);
+	EXPECT_STATUS(SCMI_SUCCESS, SCMI_RESET, 4, 1, 0, 0);
+	EXPECT_EQ(state("reset 1 ", "asserted "), 0);
+	EXPECT_EQ(state("reset 1 ", "count "), 1);
+	EXPECT_STATUS(SCMI_INVALID_PARAMETERS, SCMI_RESET, 4, 1, 1, 1);
+	EXPECT_STATUS(SCMI_NOT_SUPPORTED, SCMI_RESET, 4, 1, 5, 0);
+	EXPECT_EQ(state("reset 0 ", "count "), 0);
 }
 
 static void test_power(void)
@@ -1207,6 +1232,32 @@ static void test_async(void)
 	EXPECT_EQ(word[1], SCMI_SUCCESS);
 	EXPECT_EQ(word[2], 1);
 	EXPECT_EQ(word[3], 40000000);
+
+	EXPECT_EQ(ASK(SCMI_VOLTAGE, 3, 0).word[0], 1u << 31);
+	put_event_buffer(1, 128);
+	EXPECT_STATUS(SCMI_SUCCESS, SCMI_VOLTAGE, 7, 0, 1, 650000);
+	EXPECT_EQ(state("supply 0 ", "level "), 650000);
+	word = get_event(4, SOON);
+	EXPECT_EQ(word[0], SCMI_HDR(SCMI_VOLTAGE, SCMI_DELAYED, 7) |
+		  (__u32)(token & 0x3ff) << 18);
+	EXPECT_EQ(word[1], SCMI_SUCCESS);
+	EXPECT_EQ(word[2], 0);
+	EXPECT_EQ(word[3], 650000);
+
+	EXPECT_EQ(ASK(SCMI_RESET, 3, 0).word[0], 1u << 31);
+	put_event_buffer(2, 128);
+	EXPECT_STATUS(SCMI_SUCCESS, SCMI_RESET, 4, 0, 5, 0);
+	EXPECT_EQ(state("reset 0 ", "count "), 1);
+	word = get_event(3, SOON);
+	EXPECT_EQ(word[0], SCMI_HDR(SCMI_RESET, SCMI_DELAYED, 4) |
+		  (__u32)(token & 0x3ff) << 18);
+	EXPECT_EQ(word[1], SCMI_SUCCESS);
+	EXPECT_EQ(word[2], 0);
+	/* The flag is only valid for an autonomous reset (DEN0056, RESET) */
+	EXPECT_STATUS(SCMI_INVALID_PARAMETERS, SCMI_RESET, 4, 0, 6, 0);
+	EXPECT_EQ(counter("responses 0x14"), 1);
+	EXPECT_EQ(counter("responses 0x16"), 1);
+	EXPECT_EQ(counter("responses 0x17"), 1);
 }
 
 /* ---- the tests: queues --------------------------------------------------- */
@@ -1820,6 +1871,7 @@ static const struct test {
 	{ "clock_rates", test_clock_rates },
 	{ "clock_rounding", test_clock_rounding },
 	{ "voltage", test_voltage },
+	{ "resets", test_reset_domains },
 	{ "power", test_power },
 	{ "wrong_commands", test_wrong_commands },
 	{ "notifications", test_notifications },

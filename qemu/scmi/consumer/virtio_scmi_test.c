@@ -4,13 +4,15 @@
  * provides: it gates them in suspend_noirq() and needs them in resume_noirq().
  *
  * Its device tree node is compatible with "virtio-scmi-test" and has two clocks
- * ("bus", "other"), vdd-supply, io-supply, and one of power-domains. The power
+ * ("bus", "other"), vdd-supply, io-supply, one of resets and of power-domains. The power
  * domain is switched by genpd, in the noirq phase as well. wake=N: the alarm of
  * rtc0 ends a sleep after N seconds.
  *
  * What else can happen in a sleep cycle, where PHASE is one of those of the
  * results:
  *
+ *   all=1             in each phase but suspend_noirq the supply's level is set, and
+ *                     the device is reset, too
  *   thread=1          a thread sets the rate of the second clock all the time
  *   read_in=PHASE     a thread asks for the voltage of the io supply
  *   set=1             it sets the rate of the second clock instead
@@ -31,8 +33,9 @@
  * with the SCMI requests made; those of them that waited for the answer by polling
  * and asleep, which none does that was refused; those that were done;
  * operations that failed; and the time of all requests and of the longest. Then
- * the rate asked for last, the events that the platform sent about clocks, what
- * the threads did, and how often suspend_noirq() had to wait.
+ * the rate and the level asked for last, how often the device was reset, the events
+ * that the platform sent about clocks, what the threads did, and how often
+ * suspend_noirq() had to wait.
  */
 
 #include <linux/clk.h>
@@ -43,6 +46,7 @@
 #include <linux/of.h>
 #include <linux/platform_device.h>
 #include <linux/regulator/consumer.h>
+#include <linux/reset.h>
 #include <linux/rtc.h>
 #include <linux/scmi_protocol.h>
 #include <linux/seq_file.h>
@@ -55,6 +59,11 @@
 
 #define VST_RATE(n)	((100 + 4 * ((n) % 8)) * 1000000UL)
 #define VST_RATE_2(n)	((10 + (n) % 8) * 1000000UL)
+#define VST_LEVEL(n)	((600 + 25 * ((n) % 8)) * 1000)
+
+static bool all;
+module_param(all, bool, 0444);
+MODULE_PARM_DESC(all, "Set the supply's level and reset the device, too");
 
 static bool thread;
 module_param(thread, bool, 0444);
@@ -117,6 +126,7 @@ struct vst {
 	struct clk *clk_2;
 	struct regulator *vdd;
 	struct regulator *io;
+	struct reset_control *reset;
 	bool clk_on;
 	bool vdd_on;
 	unsigned int changes;
@@ -125,6 +135,8 @@ struct vst {
 static struct dentry *vst_debugfs;
 static atomic_t vst_events;
 static unsigned long vst_rate;
+static int vst_level;
+static unsigned int vst_resets;
 
 static struct task_struct *vst_current;	/* whose requests are counted */
 static enum vst_phase vst_phase;
@@ -221,6 +233,21 @@ static int vst_set_rate(struct vst *vst)
 	return ret;
 }
 
+static int vst_set_level(struct vst *vst)
+{
+	vst_level = VST_LEVEL(vst->changes);
+	return regulator_set_voltage(vst->vdd, vst_level, vst_level);
+}
+
+static int vst_reset(struct vst *vst)
+{
+	int ret = reset_control_reset(vst->reset);
+
+	vst_resets += !ret;
+
+	return ret;
+}
+
 static int vst_enable_clk(struct vst *vst)
 {
 	int ret = clk_prepare_enable(vst->clk);
@@ -309,7 +336,14 @@ static int vst_end_phase(enum vst_phase phase)
 
 static int vst_use(struct device *dev, enum vst_phase phase)
 {
-	vst_do(dev_get_drvdata(dev), phase, "set rate", vst_set_rate);
+	struct vst *vst = dev_get_drvdata(dev);
+
+	vst_do(vst, phase, "set rate", vst_set_rate);
+	if (all) {
+		vst_do(vst, phase, "set level", vst_set_level);
+		vst_do(vst, phase, "reset", vst_reset);
+	}
+
 	return vst_end_phase(phase);
 }
 
@@ -475,6 +509,9 @@ static int vst_probe(struct platform_device *pdev)
 	vst->io = devm_regulator_get(dev, "io");
 	if (IS_ERR(vst->io))
 		return dev_err_probe(dev, PTR_ERR(vst->io), "no supply\n");
+	vst->reset = devm_reset_control_get_exclusive(dev, NULL);
+	if (IS_ERR(vst->reset))
+		return dev_err_probe(dev, PTR_ERR(vst->reset), "no reset\n");
 	platform_set_drvdata(pdev, vst);
 
 	vst_do(vst, VST_RUNNING, "enable supply", vst_enable_vdd);
@@ -552,8 +589,8 @@ static int vst_results_show(struct seq_file *s, void *data)
 	for (i = 0; i < VST_PHASES; i++)
 		vst_show_stats(s, vst_phase_name[i], &vst_stats[i]);
 	vst_show_stats(s, "reads", &vst_reads);
-	seq_printf(s, "rate %lu\nevents %d\nthread changes %u max_us %lld\nwaits %u\n",
-		   vst_rate, atomic_read(&vst_events), vst_thread_changes,
+	seq_printf(s, "rate %lu\nlevel %d\nresets %u\nevents %d\nthread changes %u max_us %lld\nwaits %u\n",
+		   vst_rate, vst_level, vst_resets, atomic_read(&vst_events), vst_thread_changes,
 		   vst_thread_max_us, vst_waits);
 	return 0;
 }
