@@ -204,7 +204,7 @@ class Judge:
                                       for name in case.errors),
                         f"no errors in {', '.join(case.errors)}, so the fault "
                         "was not there")
-        for name in NOIRQ if case.noirq else ():
+        for name in NOIRQ:
             phase = self.phases.get(name, NOTHING)
             self.expect(name, (phase.asleep or not case.reached) and not phase.polled,
                         f"{name}: {phase.asleep} of {phase.requests} requests waited asleep, "
