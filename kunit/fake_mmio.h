@@ -16,7 +16,6 @@
 #include <linux/ktime.h>
 #include <linux/logic_iomem.h>
 #include <linux/platform_device.h>
-#include <linux/pm.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
@@ -25,6 +24,7 @@
 #include <kunit/test.h>
 
 #include "record.h"
+#include "sleep.h"
 
 #define MMIO_SIZE		VIRTIO_MMIO_CONFIG
 #define MMIO_MAGIC		0x74726976
@@ -37,16 +37,6 @@
 				 VIRTIO_CONFIG_S_DRIVER | \
 				 VIRTIO_CONFIG_S_DRIVER_OK)
 
-/* The PM callbacks of one kind of transition, as offsets into dev_pm_ops */
-struct mmio_sleep {
-	size_t down;
-	size_t down_noirq;
-	size_t up_noirq;
-	size_t up;
-};
-
-typedef int (*mmio_pm_fn)(struct device *dev);
-
 struct mmio;
 struct mmio_failure;
 
@@ -54,12 +44,12 @@ struct mmio_failure;
 struct mmio_param {
 	const char *desc;
 	u32 version;
-	const struct mmio_sleep *sleep;
+	const struct sleep_ops *sleep;
 	const struct mmio_failure *failure;
 };
 
 struct mmio {
-	const struct mmio_sleep *sleep;
+	const struct sleep_ops *sleep;
 	struct platform_device *pdev;
 	int irq;
 
@@ -602,9 +592,8 @@ static inline unsigned int mmio_log_count(struct mmio *mmio, const char *text)
 static inline int mmio_pm(struct mmio *mmio, size_t op)
 {
 	struct device *dev = &mmio->pdev->dev;
-	const mmio_pm_fn *fn = (const void *)dev->driver->pm + op;
 
-	return *fn ? (*fn)(dev) : 0;
+	return sleep_call(dev, dev->driver->pm, op);
 }
 
 static inline int mmio_down(struct mmio *mmio)
@@ -671,14 +660,7 @@ static inline void mmio_use_own_memory(struct mmio *mmio)
  * The parameters
  */
 
-#define MMIO_SLEEP(_down, _up) {					\
-	.down = offsetof(const struct dev_pm_ops, _down),		\
-	.down_noirq = offsetof(const struct dev_pm_ops, _down##_noirq),	\
-	.up_noirq = offsetof(const struct dev_pm_ops, _up##_noirq),	\
-	.up = offsetof(const struct dev_pm_ops, _up),			\
-}
-
-static const struct mmio_sleep mmio_suspend_ops = MMIO_SLEEP(suspend, resume);
+static const struct sleep_ops mmio_suspend_ops = SLEEP_OPS(suspend, resume);
 
 static const struct mmio_param mmio_versions[] = {
 	{ "version 1", 1 }, { "version 2", 2 }, { "version 3", 3 },

@@ -180,8 +180,8 @@ static void mmio_rebind(struct kunit *test, void (*change)(struct mmio *mmio))
  * The parameters
  */
 
-static const struct mmio_sleep mmio_snapshot_ops = MMIO_SLEEP(freeze, thaw);
-static const struct mmio_sleep mmio_poweroff_ops = MMIO_SLEEP(poweroff, restore);
+static const struct sleep_ops mmio_snapshot_ops = SLEEP_OPS(freeze, thaw);
+static const struct sleep_ops mmio_poweroff_ops = SLEEP_OPS(poweroff, restore);
 
 static const struct mmio_param mmio_sleeps[] = {
 	{ "suspend and resume", 2, .sleep = &mmio_suspend_ops },
