@@ -828,7 +828,7 @@ static void pci_admin_each_cycle(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pci->admin_commands, 6);
 }
 
-/* Test that there are none when restore fails. */
+/* Test that nobody tries to send any when restore fails. */
 static void pci_admin_not_after_failure(struct kunit *test)
 {
 	struct vpci *pci = test->priv;
@@ -841,6 +841,7 @@ static void pci_admin_not_after_failure(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, vpci_up(pci), -ENXIO);
 	KUNIT_EXPECT_EQ(test, pci->admin_commands, 0);
+	KUNIT_EXPECT_EQ(test, vpci_log_count(pci, "Failed to execute command"), 0);
 }
 
 /* Test that an abort of a live device, which has had them, sends none. */
