@@ -38,6 +38,13 @@ static int driver_note_restore(struct virtio_device *vdev)
 	return vpci_call(vdev, "restore");
 }
 
+static int driver_ready_and_fail(struct vpci *pci)
+{
+	driver_ready(pci);
+
+	return -ENXIO;
+}
+
 /* What the device can do wrong */
 
 static void fake_keep_queues(struct vpci *pci)
@@ -856,6 +863,23 @@ static void pci_admin_not_after_abort(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pci->admin_commands, 0);
 }
 
+/* Test that those that a failed restore_noirq has left out are not sent later. */
+static void pci_admin_failure_is_forgotten(struct kunit *test)
+{
+	struct vpci *pci = test->priv;
+
+	vpci_suspend(test);
+	vpci_at(pci, "restore_noirq", driver_ready_and_fail);
+	KUNIT_ASSERT_EQ(test, vpci_up_noirq(pci), -ENXIO);
+	KUNIT_ASSERT_EQ(test, vpci_up(pci), -EIO);
+	vpci_heal(pci);
+	pci->admin_commands = 0;
+	vpci_suspend(test);
+	vpci_resume(test);
+
+	KUNIT_EXPECT_EQ(test, pci->admin_commands, 3);
+}
+
 /* Test that the admin queue is set up as the others are. */
 static void pci_admin_queue(struct kunit *test)
 {
@@ -949,6 +973,7 @@ static struct kunit_case pci_cases[] = {
 	KUNIT_CASE_PARAM(pci_admin_each_cycle, vpci_admin_gen_params),
 	KUNIT_CASE_PARAM(pci_admin_not_after_failure, vpci_admin_gen_params),
 	KUNIT_CASE_PARAM(pci_admin_not_after_abort, vpci_admin_gen_params),
+	KUNIT_CASE_PARAM(pci_admin_failure_is_forgotten, vpci_admin_gen_params),
 	KUNIT_CASE_PARAM(pci_admin_queue, vpci_admin_gen_params),
 	{}
 };
