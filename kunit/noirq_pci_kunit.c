@@ -851,11 +851,15 @@ static void pci_admin_not_after_failure(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vpci_log_count(pci, "Failed to execute command"), 0);
 }
 
-/* Test that an abort of a live device, which has had them, sends none. */
+/* Test that an abort of a live device, which has had them, late, sends none. */
 static void pci_admin_not_after_abort(struct kunit *test)
 {
 	struct vpci *pci = test->priv;
 
+	vpci_suspend(test);
+	vpci_at(pci, "restore_noirq", driver_ready);
+	vpci_resume(test);
+	vpci_heal(pci);
 	KUNIT_ASSERT_EQ(test, vpci_down(pci), 0);
 	pci->admin_commands = 0;
 
