@@ -1,8 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
-"""Write what virtio_noirq_bench measured in guests (kind bench of qemu/run.py) to
-DIR/figures.json: see --help.
-"""
+"""Collect and judge what virtio_noirq_bench measured in guests: see --help."""
 
 import argparse
 import collections
@@ -12,11 +10,13 @@ import re
 import statistics
 import sys
 
-sys.path[0] = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
-from bench import kind, registers  # noqa: E402
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:1] = [os.path.join(HERE, ".."), os.path.join(HERE, "..", "..", "scripts", "lib")]
+from bench import figures, kind, registers  # noqa: E402
+from bench.figures import PATHS  # noqa: E402
+from bench.picture import Picture  # noqa: E402
 from guest import Kernel  # noqa: E402
-
-PATHS = ("noirq", "normal")
+from ktap import Printer  # noqa: E402
 
 Guest = collections.namedtuple("Guest", "cell folder result")
 
@@ -90,15 +90,15 @@ def register_figures(guests):
 def overhead_figures(guests):
     """Return what a whole cycle takes on both kernels."""
     found = {cell.kernel: {} for cell, _ in rows(guests, "overhead")}
-    for kernel, figures in found.items():
+    for kernel, medians in found.items():
         lines = [line for cell, line in rows(guests, "overhead") if cell.kernel == kernel]
         for name in ("suspend_total_ns", "resume_total_ns"):
-            figures[name] = median(lines, "normal", name)
-        figures["devices"] = lines[0]["devices"]
+            medians[name] = median(lines, "normal", name)
+        medians["devices"] = lines[0]["devices"]
     return found
 
 
-def figures(guests, version):
+def all_figures(guests, version):
     """Return all figures of the guests, on a kernel of this version."""
     kernel = Kernel(guests[0].result["kernel"])
     with open(kernel.config, encoding="utf-8") as file:
@@ -113,26 +113,44 @@ def figures(guests, version):
         "overhead": overhead_figures(guests)}
 
 
+def write(folder, name, text):
+    """Write a file of the results."""
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 def main():
-    """Write the figures of the guests that the command line names."""
+    """Do what the command line says; return the exit code."""
     parser = argparse.ArgumentParser(
-        description="Write what the guests of a run measured (qemu/run.py run "
-        "--kind bench --out DIR) to DIR/figures.json.")
+        description="Write what the guests of a run measured (qemu/run.py run --kind bench "
+        "--out DIR) to figures.json, figures.md and ready.svg of DIR. Print KTAP, whether it "
+        "is what the series promises and, with STORED, whether it is as there.")
     parser.add_argument("set", choices=("all", "check"))
     parser.add_argument("folder", metavar="DIR")
+    parser.add_argument("stored", metavar="STORED", nargs="?", help="a figures.json")
     parser.add_argument("--kernel-version", required=True, metavar="VERSION",
                         help="what to write about the kernel")
     args = parser.parse_args()
+    stored = None
     try:
         guests = read_guests(args.folder, args.set)
-    except OSError as err:
+        if args.stored:
+            with open(args.stored, encoding="utf-8") as file:
+                stored = json.load(file)
+    except (OSError, ValueError) as err:
         sys.exit(f"error: {err}; run make bench")
     if bad := [guest for guest in guests if guest.result["verdict"] != "pass"]:
         sys.exit(f"error: {bad[0].cell.name} failed; see {bad[0].folder}")
-    with open(os.path.join(args.folder, "figures.json"), "w", encoding="utf-8") as file:
-        json.dump(figures(guests, args.kernel_version), file, indent=1)
-        file.write("\n")
+    found = all_figures(guests, args.kernel_version)
+    text = figures.markdown(found)
+    write(args.folder, "figures.json", json.dumps(found, indent=1) + "\n")
+    write(args.folder, "figures.md", text)
+    write(args.folder, "ready.svg", Picture(found).draw())
+    ktap = Printer()
+    ktap.note(text)
+    figures.check(ktap, found, stored)
+    return ktap.end()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

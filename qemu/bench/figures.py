@@ -1,25 +1,12 @@
-#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
-"""Show the figures that qemu/bench/bench.py measured, and judge them.
-
-Usage: qemu/bench/figures.py table|markdown FILE
-       qemu/bench/figures.py check FILE [STORED]
-       qemu/bench/figures.py --help
-
-FILE is a figures.json. table and markdown print it. check prints KTAP:
-whether the figures are what the series promises and, if STORED is named, whether
-they are the same as there, times within 1 % or a tick of the guest's clock,
-counts exactly. Times are instruction counts of one
-kernel and compiler: where these are not those of STORED, only the ratios are
-compared, within 10 %, and the times are a skip that says so.
+"""Show the figures that bench.py found, and judge them: whether they are what the
+series promises, and the same as stored ones, times within 1 % or a tick of the
+guest's clock, counts exactly. Times are instruction counts of one kernel and compiler:
+where these are not those of the stored ones, only the ratios are compared, within
+10 %, and the times are a skip that says so.
 """
 
-import json
-import pathlib
-import sys
-
-sys.path.append(str(pathlib.Path(__file__).parents[2] / "scripts" / "lib"))
-from ktap import Printer  # noqa: E402
+from bench.kind import MANY
 
 SAME = 0.01
 SIMILAR = 0.10  # of a ratio, with another kernel or compiler
@@ -30,7 +17,6 @@ RING_SHARE = 1 / 4  # of what it costs to create the largest ring anew
 OVERHEAD = 0.01
 LINEAR = 0.05
 FLAT = 10  # nanoseconds between the smallest and the largest ring
-MANY = 31
 FULL_RING = 1024  # entries; QEMU always offers so many
 CLEARED = {
     "split": "the device sees by one index what is available, so that two "
@@ -69,26 +55,15 @@ class Table:
         self.rows = [[str(cell) for cell in row] for row in rows]
         self.notes = notes
 
-    def text(self):
-        """Print it for a terminal."""
-        widths = [max(map(len, column)) for column in zip(self.columns, *self.rows)]
-        print(self.title + "\n")
-        for row in (self.columns, ["-" * width for width in widths], *self.rows):
-            cells = [row[0].ljust(widths[0]),
-                     *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]
-            print("  " + "  ".join(cells).rstrip())
-        for note in self.notes:
-            print("  " + note)
-        print()
-
     def markdown(self):
-        """Print it as Markdown."""
-        print(f"\n### {self.title}\n")
-        right = ["---:"] * (len(self.columns) - 1)
-        for row in (self.columns, ["---", *right], *self.rows):
-            print("| " + " | ".join(row) + " |")
-        for note in self.notes:
-            print("\n" + note)
+        """Return it as Markdown that lines up on a terminal, too."""
+        widths = [max(3, *map(len, column)) for column in zip(self.columns, *self.rows)]
+        rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+        lines = [f"\n### {self.title}\n"]
+        for row in (self.columns, rule, *self.rows):
+            cells = [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]
+            lines.append("| " + " | ".join(cells) + " |")
+        return "\n".join([*lines, *("\n" + note for note in self.notes)])
 
 
 def readiness_table(figures):
@@ -187,11 +162,6 @@ TABLES = {
     "readiness": [readiness_table], "queues": [cost_table],
     "rings": [ring_table], "registers": [register_table, surplus_table],
     "allocations": [allocation_table], "overhead": [overhead_table]}
-
-
-def tables(figures):
-    """Return the tables of each kind of figures that there are."""
-    return [make(figures) for name, makers in TABLES.items() if figures[name] for make in makers]
 
 
 def layouts(entries):
@@ -356,33 +326,25 @@ def comparisons(figures, stored):
                 yield (f"ratio {name}", list(moved(found, ratios(old), SIMILAR)), "")
 
 
-def check(figures, stored):
-    """Print KTAP; return the exit code."""
+def check(ktap, figures, stored):
+    """Print the results."""
     results = [(name, faults, "") for goals in GOALS for name, faults in goals(figures)]
     if stored:
         results += comparisons(figures, stored)
-    ktap = Printer(len(results))
     for name, faults, why in results:
         ktap.result(not faults, name, *(faults or ()), skip=why if faults is None else None)
     if any(faults for name, faults, _ in results if "stored" in name):
         ktap.note("If the figures changed on purpose, store them: make bench STORE=1")
-    return ktap.end()
 
 
-# ---- output -------------------------------------------------------------------
-
-def print_tables(figures):
-    """For a terminal."""
-    for table in tables(figures):
-        table.text()
-
-
-def print_markdown(figures):
-    """As Markdown."""
+def markdown(figures):
+    """Return all of them as Markdown."""
     with_what = ", ".join(f"{name} {value}" for name, value in figures["made_with"].items())
-    print("<!-- made by: make bench STORE=1 -->\n")
-    print("# Figures\n")
-    print(f"""\
+    return "\n".join([f"""\
+<!-- made by: make bench STORE=1 -->
+
+# Figures
+
 Guest time under `-icount`, made with {with_what}, configuration arm64, which has
 no debug checks. Each instruction counts a nanosecond. So does one that accesses a
 register, though it leaves the guest, where it takes longer: these are counted
@@ -391,34 +353,6 @@ apart, and both paths need nearly as many.
 noirq: a driver that uses the noirq phase. normal: one that deletes its queues in
 freeze and finds them again in restore, as those in the tree do; same kernel, same
 run. The request is VIRTIO_BLK_T_GET_ID, which QEMU answers at once, without its
-block layer; `make demo` reads sectors.""")
-    for table in tables(figures):
-        table.markdown()
-
-
-def read_figures(path):
-    """Return what a figures.json has."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, ValueError) as err:
-        sys.exit(f"error: no figures in {path}: {err}; run make bench")
-
-
-def main(args):
-    """Do what the command line says."""
-    if "--help" in args:
-        print(__doc__.strip())
-        return 0
-    outputs = {"table": print_tables, "markdown": print_markdown}
-    if len(args) < 2 or args[0] not in (*outputs, "check"):
-        sys.exit("error: figures.py: what to do with which file?; see qemu/bench/figures.py --help")
-    figures, stored = [*map(read_figures, args[1:]), None][:2]
-    if args[0] == "check":
-        return check(figures, stored)
-    outputs[args[0]](figures)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+block layer; `make demo` reads sectors.""", *(
+        make(figures).markdown() for name, makers in TABLES.items() if figures[name]
+        for make in makers)]) + "\n"

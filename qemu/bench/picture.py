@@ -1,16 +1,7 @@
-#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
-"""Print when devices are ready, of the figures that qemu/bench/bench.py measured, as SVG.
+"""Draw when devices are ready, of the figures that bench.py found, as SVG."""
 
-Usage: qemu/bench/picture.py FILE
-       qemu/bench/picture.py --help
-
-FILE is a figures.json.
-"""
-
-import sys
-
-from figures import MANY, read_figures
+from bench.kind import MANY
 
 WIDTH, LEFT, RIGHT = 820, 132, 796
 TRACK, PANEL, TOP = 54, 176, 64  # heights
@@ -40,8 +31,9 @@ STEPS = (100_000, 200_000, 500_000, 1_000_000, 2_000_000, 5_000_000)
 class Picture:
     """The ready point of devices against their consumer's resume, as SVG."""
 
-    def __init__(self, entries):
-        self.entries = entries
+    def __init__(self, figures):
+        self.entries = [entry for entry in figures["readiness"]
+                        if entry["layout"] == "split" and entry["devices"] == MANY]
         self.parts = []
 
     def add(self, name, text=None, **attributes):
@@ -66,7 +58,7 @@ class Picture:
                 f'height="{height}" viewBox="0 0 {WIDTH} {height}" '
                 'role="img">\n<!-- made by: make bench STORE=1 -->\n'
                 "<title>When virtio devices are ready in resume</title>\n"
-                f"<style>{STYLE}\n</style>\n{body}\n</svg>")
+                f"<style>{STYLE}\n</style>\n{body}\n</svg>\n")
 
     def legend(self):
         """What the marks and colours mean."""
@@ -138,17 +130,3 @@ class Picture:
             x = place(tick)
             self.add("line", class_="axis", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=y, y2=y + 4)
             self.text(x, y + 18, f"{tick / 1_000_000:g} ms", "middle", class_="small")
-
-
-def main(args):
-    """Do what the command line says."""
-    if "--help" in args or len(args) != 1:
-        print(__doc__.strip())
-        return 0 if "--help" in args else 3
-    print(Picture([entry for entry in read_figures(args[0])["readiness"]
-                   if entry["layout"] == "split" and entry["devices"] == MANY]).draw())
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -28,7 +28,7 @@ COLUMNS = re.compile(r"^ +(\w+) +([\d,.]+) us +([\d,.]+) us$")
 CLAIMS = (  # (file, where the figure is, files and the lines there that it counts or is in)
     ("README.md", r"break the code in (\d+) ways", "patches/mutants/*", r"^== "),
     ("patches/cover-letter.txt", r"normal phase, (\d+)\s+times", "Documentation/figures/figures.md",
-     r"^\| split, 1 queue, (?:noirq|normal) \| \d+ \| (\d+)"))
+     r"^\| split, 1 queue, (?:noirq|normal) +\| +\d+ \| +(\d+)"))
 # Of a measured number: QEMU's disk works in host time, and on a busy host the best of 20
 # cycles took one more turn of a loop that polls, 1.2 of 17.2 µs.
 SAME = 0.10
