@@ -21,6 +21,9 @@ import mkrootfs
 from guest import HERE, QEMU, Kernel, Settings
 from tables import unknown_words
 
+sys.path.append(os.path.join(HERE, "..", "scripts", "lib"))
+from ktap import Printer  # noqa: E402
+
 QEMU_MIN_MAJOR = 10
 HEARTBEAT = 10  # seconds between two lines that say what is running
 POLL = 0.1  # seconds between two looks at the guests
@@ -190,8 +193,8 @@ def parse_args(known):
         "run", help="run guests", description="Run guests. Each leaves in "
         "DIR/CELL console.log, qemu.log (QEMU's own messages), qemu.cmd (its "
         "command line), result.json, reproduce (one line that runs it again) "
-        "and, if it failed, the kernel's config. The exit status is 0 only if "
-        "all passed; a skip is a failure here.")
+        "and, if it failed, the kernel's config; all of them results.ktap in "
+        "DIR. The exit status is 0 only if all passed; a skip is a failure here.")
     runner.set_defaults(do=run_guests)
     runner.add_argument("--kind", choices=known, required=True)
     runner.add_argument("--kernel", metavar="FOLDER", required=True,
@@ -236,6 +239,25 @@ def list_guests(args, known):
         print(config, cell.name, *([what] if what else []))
 
 
+def print_ktap(guests, table, file):
+    """Print the results as KTAP: each guest after its report and its tests."""
+    ktap = Printer(len(guests), file=file)
+    for guest in guests:
+        result = guest.result
+        if os.path.exists(guest.path("report.txt")):
+            with open(guest.path("report.txt"), encoding="utf-8") as report:
+                ktap.note(report.read())
+        if result["tests"]:
+            tests = ktap.parts(len(result["tests"]))
+            for test in result["tests"]:
+                skip = test.get("why", "") if test["result"] == "skip" else None
+                tests.result(test["result"] != "fail", test["name"], skip=skip)
+        passed = result["verdict"] == "pass" and bool(result["tests"])
+        ktap.result(passed, guest.cell.name, *[] if passed else [guest.summary()])
+    if table:
+        ktap.note(f"\n{os.path.basename(guests[0].kernel.folder)}\n{table}")
+
+
 def interrupt(_signal, _frame):
     """Treat SIGTERM as Ctrl-C."""
     raise KeyboardInterrupt
@@ -265,9 +287,8 @@ def run_guests(args, known):
         kind.Guest.prepare_all(settings, cells)
         guests = [kind.Guest(cell, settings) for cell in cells]
         Runner(guests, args.jobs, args.set == "soak").run()
-        if table := kind.Guest.table(guests):
-            with open(os.path.join(args.out, "summary.txt"), "w", encoding="utf-8") as file:
-                file.write(table)
+        with open(os.path.join(args.out, "results.ktap"), "w", encoding="utf-8") as file:
+            print_ktap(guests, kind.Guest.table(guests), file)
     except KeyboardInterrupt:
         if "VN_TOP" not in os.environ:  # else scripts/run says so
             print("interrupted; QEMU was stopped", file=sys.stderr)

@@ -166,7 +166,7 @@ class Printer:
 
     def line(self, text):
         """Prints a line as it is."""
-        print(f"{self.indent}{text}", file=self.file)
+        print(f"{self.indent}{text}".rstrip(), file=self.file)
 
     def note(self, *texts):
         """Prints what is no result."""
