@@ -12,6 +12,7 @@ it does not, so each source includes the mutated one before anything else.
 """
 
 import argparse
+import collections
 import concurrent.futures
 import dataclasses
 import fnmatch
@@ -24,8 +25,6 @@ import time
 
 from ktap import Printer
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-TESTS = "drivers/virtio/tests"
 CORE = "drivers/virtio/virtio.c"    # has the boot parameter
 PARAMETER = """
 #include <linux/moduleparam.h>
@@ -38,10 +37,6 @@ SLOW = 10   # times as long as without the mutation, plus as many seconds: a han
 
 class Bad(Exception):
     """What stops the run; the text is for the user."""
-
-
-class Stale(Exception):
-    """The kernel has changed under a mutant."""
 
 
 @dataclasses.dataclass
@@ -58,12 +53,8 @@ class Mutant:
     new: str = ""
 
 
-@dataclasses.dataclass
-class Function:
-    """Where a function is in the text of a file."""
-    start: int
-    body: int
-    end: int
+# Where a function is in the text of a file
+Function = collections.namedtuple("Function", "start body end")
 
 
 # ---- the data files ---------------------------------------------------------
@@ -104,8 +95,8 @@ def find_old(mutant, text):
     """Return where the mutant's old text is in its file."""
     count = ("\n" + text).count("\n" + mutant.old)
     if count != 1:
-        raise Stale(f"stale: its old text is {count} times in {mutant.file}, not once; "
-                    f"mend it in {mutant.path}")
+        raise Bad(f"{mutant.name} is stale: its old text is {count} times in {mutant.file}, "
+                  f"not once; mend it in {mutant.path}")
     return ("\n" + text).index("\n" + mutant.old)
 
 
@@ -134,18 +125,9 @@ def find_function(text, start, end):
 
 def arguments(header):
     """Return the names of a function's parameters."""
-    depth, parameters = 0, [""]
-    for char in header[header.index("(") + 1:header.rindex(")")]:
-        depth += (char == "(") - (char == ")")
-        if char == "," and not depth:
-            parameters.append("")
-        else:
-            parameters[-1] += char
-    if parameters == ["void"]:
-        return []
-    found = [re.search(r"\(\*(\w+)\)|(\w+)(?:\[\])?$", parameter.strip())
-             for parameter in parameters]
-    return [match[1] or match[2] for match in found]
+    found = re.findall(r"(?:\(\*(\w+)\)\([^()]*\)|(\w+)(?:\[\])?)\s*(?:,|\)$)",
+                       header[header.index("(") + 1:header.rindex(")") + 1])
+    return [pointer or name for pointer, name in found if name != "void"]
 
 
 def switch(text, function, variants):
@@ -184,18 +166,14 @@ def mutate(text, mutants):
     return text
 
 
-def sources(args):
-    """Return the C files that mutants may be in or that see the headers."""
-    return sorted({path for folder in [pathlib.Path(CORE).parent, *args.build]
-                   for path in args.tree.glob(f"{folder}/**/*.c")})
-
-
 class Kernel:
     """The build folder, and the programs made there."""
 
     def __init__(self, args):
         self.tree, self.out = args.tree, args.out
-        self.sources = sources(args)
+        # the C files that mutants may be in or that see the headers
+        self.sources = sorted({path for folder in [pathlib.Path(CORE).parent, *args.build]
+                               for path in self.tree.glob(f"{folder}/**/*.c")})
         self.log, self.jobs, self.make = args.log, args.jobs, args.make
 
     def read(self, file):
@@ -232,29 +210,16 @@ class Kernel:
                                        f'{PARAMETER if file == CORE else ""}')
 
     def build(self, mutants):
-        """Build a kernel with these mutants; return errors of those that do not compile."""
-        broken = {}
-        while True:
-            self.write_sources([mutant for mutant in mutants if mutant.name not in broken])
-            with open(self.log, "w", encoding="utf-8") as log:
-                run = subprocess.run(self.make, stdin=subprocess.DEVNULL,
-                                     stdout=log, stderr=log, check=False)
-            if run.returncode == 0:
-                return broken
-            errors = self.errors(mutants)
-            if not errors.keys() - broken.keys():
-                raise Bad(f"the kernel does not build; the whole log is {self.log}")
-            broken.update(errors)
-
-    def errors(self, mutants):
-        """Return the first compiler error of each mutant that has one."""
-        text = self.log.read_text(encoding="utf-8", errors="replace")
-        label = "" if len(mutants) == 1 else r"^mutant (?P<name>\S+):\d+:\d+: "
-        errors = {}
-        for match in re.finditer(label + r"error: (?P<text>.*)", text, re.MULTILINE):
-            name = match["name"] if label else mutants[0].name
-            errors.setdefault(name, match["text"])
-        return errors
+        """Build a kernel with these mutants."""
+        self.write_sources(mutants)
+        with open(self.log, "w", encoding="utf-8") as log:
+            run = subprocess.run(self.make, stdin=subprocess.DEVNULL,
+                                 stdout=log, stderr=log, check=False)
+        if run.returncode:
+            # the compiler names a mutant in place of a file, unless it is alone
+            error = re.search(".*error: .*", self.log.read_text(encoding="utf-8", errors="replace"))
+            raise Bad(f"with {mutants[0].name if len(mutants) == 1 else 'mutants'} the kernel does "
+                      f"not build: {error[0] if error else 'see'} {self.log}")
 
     def run(self, number, tests, timeout):
         """Run a glob of tests; return the console and the exit code, None for a hang."""
@@ -317,26 +282,12 @@ class Results:
 
     def __init__(self, args, mutants):
         self.mutants = mutants
-        self.folder = args.killed
-        self.inputs = self.read_inputs(args)
+        self.folder, self.inputs = args.killed, args.inputs
         self.results = {}
-        self.start, self.before = time.monotonic(), 0
         self.folder.mkdir(parents=True, exist_ok=True)
         for mutant in mutants:
             if self.path(mutant).exists():
                 self.results[mutant.name] = True, self.path(mutant).read_text(encoding="utf-8")
-
-    def read_inputs(self, args):
-        """Return a hash of all that every result depends on."""
-        tree = args.tree
-        files = {pathlib.Path(__file__), ROOT / "scripts" / "kunit", tree / ".virtio-noirq-base",
-                 *sources(args), *tree.glob(f"{TESTS}/*"), *tree.glob("drivers/virtio/*.h"),
-                 *tree.glob("include/linux/virtio*.h"),
-                 *(tree / mutant.file for mutant in self.mutants)}
-        hashes = hashlib.sha256(subprocess.check_output(["gcc", "--version"]))
-        for file in sorted(files):
-            hashes.update(file.read_bytes())
-        return hashes.hexdigest()
 
     def path(self, mutant):
         """Return the file that says that a mutant was killed."""
@@ -347,10 +298,6 @@ class Results:
         """Return the mutants without a result."""
         return [mutant for mutant in self.mutants if mutant.name not in self.results]
 
-    def start_clock(self):
-        """Begin to count the time that mutants take."""
-        self.start, self.before = time.monotonic(), len(self.results)
-
     def add(self, mutant, killed, text):
         """Take a result, remember it, and say how far we are."""
         self.results[mutant.name] = killed, text
@@ -358,45 +305,33 @@ class Results:
             new = self.folder / f".new.{mutant.number}"
             new.write_text(text, encoding="utf-8")
             new.rename(self.path(mutant))
-        left = len(self.pending())
-        done = len(self.results) - self.before
-        seconds = (time.monotonic() - self.start) / done * left
-        print(f"{len(self.results)} of {len(self.mutants)} mutants, "
-              f"about {seconds:.0f} s left", flush=True)
+        print(f"{len(self.results)} of {len(self.mutants)} mutants", flush=True)
 
 
 # ---- the run ----------------------------------------------------------------
 
 def build(kernel, mutants, results):
-    """Build a kernel with these mutants, and return those that it has."""
+    """Build a kernel with these mutants."""
     print(f"building a kernel with {len(mutants)} of {len(results.mutants)} mutants", flush=True)
-    broken = kernel.build(mutants)
-    for mutant in mutants:
-        if mutant.name in broken:
-            results.add(mutant, False, f"does not build: {broken[mutant.name]}")
-    return [mutant for mutant in mutants if mutant.name not in broken]
+    kernel.build(mutants)
 
 
 def run_all(kernel, results):
     """Build and run all mutants without a result."""
     together, alone = [], []
     for mutant in results.pending():
-        try:
-            (together if kernel.switchable(mutant) else alone).append(mutant)
-        except Stale as stale:
-            results.add(mutant, False, str(stale))
-    built = build(kernel, together, results)
-    results.start_clock()
+        (together if kernel.switchable(mutant) else alone).append(mutant)
+    build(kernel, together, results)
     with concurrent.futures.ThreadPoolExecutor(kernel.jobs) as pool:
-        tests = sorted({mutant.test for mutant in built + alone})
+        tests = sorted({mutant.test for mutant in results.pending()})
         timeouts = dict(zip(tests, pool.map(lambda test: check_unmutated(kernel, test), tests)))
         check = {pool.submit(check_mutant, kernel, mutant, timeouts[mutant.test]): mutant
-                 for mutant in built}
+                 for mutant in together}
         for future in concurrent.futures.as_completed(check):
             results.add(check[future], *future.result())
     for mutant in alone:
-        if build(kernel, [mutant], results):
-            results.add(mutant, *check_mutant(kernel, mutant, timeouts[mutant.test]))
+        build(kernel, [mutant], results)
+        results.add(mutant, *check_mutant(kernel, mutant, timeouts[mutant.test]))
 
 
 def print_results(results, file):
@@ -425,6 +360,7 @@ def parse_args():
                         help="a folder of the tree that the series changes")
     parser.add_argument("--out", type=pathlib.Path, help="a copy of KUnit's build folder")
     parser.add_argument("--killed", type=pathlib.Path, help="the folder that remembers results")
+    parser.add_argument("--inputs", help="what the results depend on besides the mutants")
     parser.add_argument("--results", type=pathlib.Path, help="the file for the KTAP")
     parser.add_argument("--log", type=pathlib.Path, help="the file for the compiler's output")
     parser.add_argument("--jobs", type=int, default=1)
