@@ -34,7 +34,6 @@ export VIRTIO_NOIRQ_CACHE=$CACHE
 	LOGS=$BUILT/logs
 	# Disk space that one piece of work takes, in MB, measured on v7.3.
 	# Change these figures here only.
-	SPACE_DEB=200		# the downloaded source package
 	SPACE_GIT=700		# .git of a shallow clone, dropped afterwards
 	SPACE_TREE=2100		# the unpacked kernel tree
 	SPACE_BUILD=500	# one build folder
