@@ -187,6 +187,20 @@ prepare_build()
 	make_part "preparing" "$LOGS/prepare.log" "$goal" scripts
 }
 
+# prepare_once WHAT SERIES FRAGMENT...: the same, unless it was done; a fault is the end.
+prepare_once()
+{
+	local what=$1 id why
+	shift
+	id=$({ stack_inputs "$(stack_of "$1")" kunit && series_config "$1" && cat "${@:2}" "$VN_ROOT/scripts/lib/kbuild.sh" &&
+		build_options && toolchain_id; } | as_id)
+	! is_done "$OUT/vn-prepared" "$id$TREE" || return 0
+	need_space "$SPACE_STACKS" "building $what"
+	why=$(prepare_build "$@")
+	[[ ! $why ]] || die "preparing $what: $why"
+	mark_done "$OUT/vn-prepared" "$id$TREE"
+}
+
 # ---- what make says -------------------------------------------------------------
 
 # objects LOG: how much a build has done.
