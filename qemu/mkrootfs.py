@@ -44,29 +44,13 @@ def tree_entries(source, target):
             yield f"file {inside}/{name} {path} {mode} 0 0"
 
 
-def is_packed(cpio, listing, text):
-    """Return whether the root is there, and no part of it is newer."""
-    try:
-        made = os.path.getmtime(cpio)
-        with open(listing, encoding="utf-8") as file:
-            if file.read() != text:
-                return False
-    except FileNotFoundError:
-        return False
-    return all(os.path.getmtime(line.split()[2]) <= made
-               for line in text.splitlines() if line.startswith("file "))
-
-
 def pack(kernel, kind, busybox, selftests):
-    """Return the root with a kind's init; it is kept in the kernel folder."""
+    """Return the root with a kind's init, in the kernel folder; what is in it decides each bit."""
     cpio = os.path.join(kernel, f"rootfs-{kind}.cpio")
-    text = "\n".join(entries(kernel, kind, busybox, selftests)) + "\n"
-    if is_packed(cpio, cpio + ".list", text):
-        return cpio
     with open(cpio + ".list", "w", encoding="utf-8") as listing:
-        listing.write(text)
+        listing.writelines(line + "\n" for line in entries(kernel, kind, busybox, selftests))
     with open(cpio + ".part", "wb") as part:
-        subprocess.run([os.path.join(kernel, "gen_init_cpio"),
-                        cpio + ".list"], stdout=part, check=True)
+        subprocess.run([os.path.join(kernel, "gen_init_cpio"), "-t", "0", cpio + ".list"],
+                       stdout=part, check=True)
     os.replace(cpio + ".part", cpio)
     return cpio
