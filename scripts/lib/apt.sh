@@ -97,20 +97,26 @@ die_lists()
 	die "apt finds no usable package lists ($(first_error "$1")); $2; the whole log is $1"
 }
 
+# apt_lists TYPE SUITE ARCH LOG: APT_OPTIONS for an isolated apt that knows the suite alone,
+# whose lists it reads; TYPE is deb or deb-src.
+apt_lists()
+{
+	local state=$CACHE/apt/$2-$3-$1
+	mkdir -p "$state" 2>/dev/null || die_full
+	apt_mirror
+	apt_line "$2" | sed "s/^deb /$1 /" | write_file "$state/sources.list"
+	apt_options "$state/sources.list" "$state"
+	APT_OPTIONS+=(-o Dir::Etc::SourceParts=/dev/null -o "APT::Architecture=$3" -o "APT::Architectures=$3")
+	apt_update "package lists of $2" "$4"
+}
+
 # apt_fetch SUITE PACKAGE ARCH DIR: downloads PACKAGE's .deb into DIR with an
 # isolated apt. Returns 1 if the network is missing, 2 if there is no such package.
 apt_fetch()
 {
-	local suite=$1 package=$2 arch=$3 dir=$4
-	local state=$CACHE/apt/$suite-$arch log=$LOGS/apt-$package.log tmp list uri size
+	local suite=$1 package=$2 dir=$4 log=$LOGS/apt-$2.log tmp uri size
 	cache_tmp tmp
-	list=$state/sources.list
-	mkdir -p "$state" 2>/dev/null || die_full
-	apt_mirror
-	apt_line "$suite" | write_file "$list"
-	apt_options "$list" "$state"
-	APT_OPTIONS+=(-o Dir::Etc::SourceParts=/dev/null -o "APT::Architecture=$arch" -o "APT::Architectures=$arch")
-	apt_update "package lists of $suite" "$log"
+	apt_lists deb "$suite" "$3" "$log"
 	uri=$(cd "$tmp" && apt-get "${APT_OPTIONS[@]}" download --print-uris "$package/$suite" 2>/dev/null) || true
 	if [[ ! $uri ]]; then
 		! offline "$log" || return 1
@@ -133,13 +139,8 @@ apt_fetch()
 # or the end.
 apt_fetch_source()
 {
-	local suite=$1 package=$2 dir=$3 state=$CACHE/apt/$1-source log=$LOGS/apt-$2.log
-	mkdir -p "$state" 2>/dev/null || die_full
-	apt_mirror
-	apt_line "$suite" | sed 's/^deb /deb-src /' | write_file "$state/sources.list"
-	apt_options "$state/sources.list" "$state"
-	APT_OPTIONS+=(-o Dir::Etc::SourceParts=/dev/null)
-	apt_update "source lists of $suite" "$log"
+	local package=$2 dir=$3 log=$LOGS/apt-$2.log
+	apt_lists deb-src "$1" "$(dpkg --print-architecture)" "$log"
 	watch_child "downloading the source of $package" "$log" no_text \
 		env -C "$dir" apt-get "${APT_OPTIONS[@]}" source --download-only "$package" ||
 		die_lists "$log" "connect"
