@@ -46,24 +46,16 @@ def ratio(entry, name):
     return entry["normal"][name] / entry["noirq"][name]
 
 
-class Table:
-    """Rows of text under a title, with what to know about them."""
-
-    def __init__(self, title, columns, rows, *notes):
-        self.title = title
-        self.columns = columns
-        self.rows = [[str(cell) for cell in row] for row in rows]
-        self.notes = notes
-
-    def markdown(self):
-        """Return it as Markdown that lines up on a terminal, too."""
-        widths = [max(3, *map(len, column)) for column in zip(self.columns, *self.rows)]
-        rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-        lines = [f"\n### {self.title}\n"]
-        for row in (self.columns, rule, *self.rows):
-            cells = [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]
-            lines.append("| " + " | ".join(cells) + " |")
-        return "\n".join([*lines, *("\n" + note for note in self.notes)])
+def table(title, columns, rows, *notes):
+    """Return Markdown that lines up on a terminal, too."""
+    rows = [columns, *([str(cell) for cell in row] for row in rows)]
+    widths = [max(3, *map(len, column)) for column in zip(*rows)]
+    rows[1:1] = [["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]]
+    lines = [f"\n### {title}\n"]
+    for row in rows:
+        cells = [row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*lines, *("\n" + note for note in notes)])
 
 
 def readiness_table(figures):
@@ -75,7 +67,7 @@ def readiness_table(figures):
     notes = [f"{e['layout']}: of the noirq time with {MANY} devices, "
              f"{us(MANY * e['clear_ns'])} µs are the memset of {MANY} rings."
              for e in figures["rings"] if e["num"] == FULL_RING]
-    return Table("The last device answers, µs after the start of "
+    return table("The last device answers, µs after the start of "
                  "dpm_resume_noirq", ("", "noirq", "normal", "earlier"), rows, *notes)
 
 
@@ -88,7 +80,7 @@ def cost_table(figures):
     notes = [f"Each further queue, {layout}: {us(slope(figures, layout, 'noirq'))}"
              f" µs noirq, {us(slope(figures, layout, 'normal'))} µs normal."
              for layout in layouts(figures["queues"])]
-    return Table("The PM callbacks of one device, µs",
+    return table("The PM callbacks of one device, µs",
                  ("", "suspend noirq", "normal", "resume noirq", "normal", "faster"), rows, *notes)
 
 
@@ -101,7 +93,7 @@ def ring_table(figures):
              f"{max(beyond_clearing(figures, layout))} ns whatever the size: "
              "the checks, and the state that the driver keeps of the ring."
              for layout in layouts(figures["rings"])]
-    return Table("Reset of one ring, ns", (
+    return table("Reset of one ring, ns", (
         "", "reinit", "delete and create", "share", "bytes to clear",
         "memset of them"), rows, *notes)
 
@@ -111,7 +103,7 @@ def register_table(figures):
     rows = [(f"{e['layout']}, {e['queues']} queue" + "s" * (e["queues"] > 1)
              + f", {e['path']}", e["minimum"], e["accesses"],
              sum(e["surplus"].values()), sum(e["left_out"].values())) for e in figures["registers"]]
-    return Table("Register accesses of a bring-up, from the reset to the end "
+    return table("Register accesses of a bring-up, from the reset to the end "
                  "of restore", ("", "the spec's minimum", "accesses", "surplus", "left out"), rows)
 
 
@@ -126,7 +118,7 @@ def surplus_table(figures):
     rows = [(label + reason, *(e[part].get(reason, 0) for e in entries))
             for part, label in (("surplus", ""), ("left_out", "left out: "))
             for reason in dict.fromkeys(why for e in entries for why in e[part])]
-    return Table("Accesses beyond the minimum, whatever the number of queues",
+    return table("Accesses beyond the minimum, whatever the number of queues",
                  ("", *(", ".join(e["layout"] for e in group) + f" {path}"
                         for (path, _), group in alike.items())), rows)
 
@@ -136,7 +128,7 @@ def allocation_table(figures):
     rows = [(f"{e['layout']}, {e['queues']} queue",
              *(e[path][f"{part}_allocs"] for part in ("suspend", "resume") for path in PATHS))
             for e in figures["allocations"]]
-    return Table("Allocations in the PM callbacks of one device",
+    return table("Allocations in the PM callbacks of one device",
                  ("", "suspend noirq", "normal", "resume noirq", "normal"), rows)
 
 
@@ -154,7 +146,7 @@ def overhead_table(figures):
         base, series, added = overhead(figures, f"{part}_total_ns")
         rows.append((f"all phases of {part}, {devices} devices", us(base),
                      us(series), percent(added)))
-    return Table("Drivers that do not use the feature, µs",
+    return table("Drivers that do not use the feature, µs",
                  ("", "v7.3", "with the series", "added"), rows)
 
 
@@ -354,5 +346,5 @@ noirq: a driver that uses the noirq phase. normal: one that deletes its queues i
 freeze and finds them again in restore, as those in the tree do; same kernel, same
 run. The request is VIRTIO_BLK_T_GET_ID, which QEMU answers at once, without its
 block layer; `make demo` reads sectors.""", *(
-        make(figures).markdown() for name, makers in TABLES.items() if figures[name]
+        make(figures) for name, makers in TABLES.items() if figures[name]
         for make in makers)]) + "\n"
