@@ -114,8 +114,6 @@ class Settings:
     keep: bool = False  # what passed before
     expect: str = "pass"
     timeout: int = 0    # seconds, if not by cycles
-    append: str = ""    # to the kernel command line
-    verbose: bool = False
     rootfs: str = ""
     qemu_version: str = ""
 
@@ -203,8 +201,8 @@ class Guest:
         code = [path for path in sorted(
             glob.glob(os.path.join(HERE, settings.kind, "*"))) if os.path.isfile(path)]
         code += [os.path.join(HERE, name) for name in ("console.py", "guest.py")]
-        return [repr(self.cell), self.cycles, settings.expect, settings.append,
-                settings.qemu_version, *map(digest, (
+        return [repr(self.cell), self.cycles, settings.expect, settings.qemu_version,
+                *map(digest, (
                     self.kernel.image, settings.rootfs, *code, *self.programs_on_host()))]
 
     def kept(self):
@@ -223,7 +221,7 @@ class Guest:
         line = [os.path.join(HERE, "run.py"), "run", "--kind", settings.kind,
                 "--kernel", self.kernel.folder, "--busybox", settings.busybox,
                 "--out", settings.out, "--cells", self.cell.name]
-        for name in ("set", "cycles", "expect", "timeout", "append"):
+        for name in ("set", "cycles", "expect", "timeout"):
             value = getattr(settings, name)
             if value != getattr(Settings, name):
                 line += ["--" + name, str(value)]
@@ -237,9 +235,9 @@ class Guest:
         settings = self.settings
         append = [
             "console=ttyAMA0", "panic=-1", "no_console_suspend",
-            f"loglevel={8 if settings.verbose else self.loglevel}",
+            f"loglevel={self.loglevel}",
             *(f"{name}={value}" for name, value
-              in self.environment().items() if value), settings.append]
+              in self.environment().items() if value)]
         tree = self.path("machine.dtb")
         return [
             QEMU, "-machine", self.machine_type, *self.hardware(), *self.devices(),
@@ -247,7 +245,7 @@ class Guest:
               if self.swap is not None else []),
             *(["-dtb", tree] if os.path.exists(tree) else []),
             "-kernel", self.kernel.image, "-initrd", settings.rootfs,
-            "-append", " ".join(append).strip()]
+            "-append", " ".join(append)]
 
     def hardware(self):
         """Return QEMU's arguments for the machine without its devices."""

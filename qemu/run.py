@@ -202,8 +202,6 @@ def parse_args(known):
                         "that a kernel without the patches does")
     runner.add_argument("--timeout", type=number, metavar="SECONDS", default=0,
                         help="limit for one guest (default: by kind)")
-    runner.add_argument("--append", default="", metavar="TEXT", help="more kernel parameters")
-    runner.add_argument("--verbose", action="store_true", help="all kernel messages on the console")
     return parser.parse_args()
 
 
