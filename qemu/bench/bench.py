@@ -142,12 +142,11 @@ def main():
     if bad := [guest for guest in guests if guest.result["verdict"] != "pass"]:
         sys.exit(f"error: {bad[0].cell.name} failed; see {bad[0].folder}")
     found = all_figures(guests, args.kernel_version)
-    text = figures.markdown(found)
     write(args.folder, "figures.json", json.dumps(found, indent=1) + "\n")
-    write(args.folder, "figures.md", text)
+    write(args.folder, "figures.md", figures.markdown(found))
     write(args.folder, "ready.svg", Picture(found).draw())
     ktap = Printer()
-    ktap.note(text)
+    ktap.note(figures.tables(found))
     figures.check(ktap, found, stored)
     return ktap.end()
 

@@ -329,10 +329,16 @@ def check(ktap, figures, stored):
         ktap.note("If the figures changed on purpose, store them: make bench STORE=1")
 
 
+def tables(figures):
+    """Return those of each kind of figures that there are."""
+    return "\n".join(make(figures) for name, makers in TABLES.items() if figures[name]
+                     for make in makers) + "\n"
+
+
 def markdown(figures):
-    """Return all of them as Markdown."""
+    """Return the page with them."""
     with_what = ", ".join(f"{name} {value}" for name, value in figures["made_with"].items())
-    return "\n".join([f"""\
+    return f"""\
 <!-- made by: make bench STORE=1 -->
 
 # Figures
@@ -345,6 +351,5 @@ apart, and both paths need nearly as many.
 noirq: a driver that uses the noirq phase. normal: one that deletes its queues in
 freeze and finds them again in restore, as those in the tree do; same kernel, same
 run. The request is VIRTIO_BLK_T_GET_ID, which QEMU answers at once, without its
-block layer; `make demo` reads sectors.""", *(
-        make(figures) for name, makers in TABLES.items() if figures[name]
-        for make in makers)]) + "\n"
+block layer; `make demo` reads sectors.
+""" + tables(figures)
