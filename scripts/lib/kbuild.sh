@@ -192,8 +192,10 @@ prepare_once()
 {
 	local what=$1 id why
 	shift
-	id=$({ stack_inputs "$(stack_of "$1")" kunit && series_config "$1" && cat "${@:2}" "$VN_ROOT/scripts/lib/kbuild.sh" &&
-		build_options && toolchain_id; } | as_id)
+	id=$({
+		stack_inputs "$(stack_of "$1")" kunit && series_config "$1" && build_options &&
+			toolchain_id && cat "${@:2}" "$VN_ROOT/scripts/lib/kbuild.sh"
+	} | as_id)
 	! is_done "$OUT/vn-prepared" "$id$TREE" || return 0
 	need_space "$SPACE_STACKS" "building $what"
 	why=$(prepare_build "$@")
