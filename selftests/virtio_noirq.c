@@ -129,7 +129,8 @@ const char *load_test_module(void)
 {
 	char params[32];
 
-	snprintf(params, sizeof(params), "requests=%u", REQUESTS);
+	snprintf(params, sizeof(params), "requests=%u unfit=%lu", REQUESTS,
+		 env_number("VIRTIO_NOIRQ_UNFIT", 0));
 	unload_test_modules();
 	switch (load_module(MODULE, params)) {
 	case 0:
@@ -233,6 +234,38 @@ int set_all(const struct test_env *env, const char *name,
 	return err;
 }
 
+/* A file of the device that the transport drives. */
+static void path_of_parent(const struct test_env *env, const char *name,
+			   char *path, size_t size)
+{
+	snprintf(path, size, "/sys/bus/virtio/devices/%s/../%s",
+		 env->devices[0], name);
+}
+
+static void find_transport(struct test_env *env)
+{
+	char path[PATH_MAX], target[PATH_MAX];
+	ssize_t len;
+
+	path_of_parent(env, "driver", path, sizeof(path));
+	len = readlink(path, target, sizeof(target) - 1);
+	target[len < 0 ? 0 : len] = '\0';
+	snprintf(env->transport, sizeof(env->transport), "%s", basename(target));
+}
+
+bool on_pci(const struct test_env *env)
+{
+	return !strcmp(env->transport, "virtio-pci");
+}
+
+bool has_msi(const struct test_env *env)
+{
+	char path[PATH_MAX];
+
+	path_of_parent(env, "msi_irqs", path, sizeof(path));
+	return !access(path, F_OK);
+}
+
 unsigned int find_devices(struct test_env *env, const char *driver,
 			  unsigned long long features)
 {
@@ -256,6 +289,7 @@ unsigned int find_devices(struct test_env *env, const char *driver,
 			others++;
 	}
 	globfree(&found);
+	find_transport(env);
 	return others;
 }
 

@@ -42,6 +42,7 @@
 struct test_env {
 	char devices[MAX_DEVICES][32];	/* "virtio0", say */
 	unsigned int ndevices;
+	char transport[32];		/* of the first one, "virtio-pci" say */
 	unsigned int cycles;
 	unsigned int sleep_sec;
 	int rtc;
@@ -84,6 +85,9 @@ int load_example(void);
 /* Finds a driver's devices with these features; returns how many have others. */
 unsigned int find_devices(struct test_env *env, const char *driver,
 			  unsigned long long features);
+bool on_pci(const struct test_env *env);
+/* Whether the first device signals by messages. */
+bool has_msi(const struct test_env *env);
 int bind_devices(const struct test_env *env, const char *from, const char *to);
 
 /* A number of a module about one device, "resume/requests" say. */

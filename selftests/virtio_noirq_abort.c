@@ -132,7 +132,7 @@ TEST_F_TIMEOUT(noirq, supplier_fails_suspend_noirq, TIMEOUT_SEC)
 }
 
 static const char *const log_freeze_noirq[] = {
-	"virtio_mmio_freeze_noirq returns -5",
+	"_noirq returns -5",
 	"PM: failed to suspend noirq: error -5",
 	LOG_NOIRQ,
 	NULL
@@ -165,14 +165,18 @@ TEST_F_TIMEOUT(noirq, freeze_noirq_fails_late, TIMEOUT_SEC)
 /* Test that a transport without noirq support is refused before freeze(). */
 TEST_F_TIMEOUT(noirq, transport_without_noirq, TIMEOUT_SEC)
 {
-	static const char *const log[] = {
-		"driver virtio_noirq_test needs the noirq phase of system sleep, which transport virtio-mmio does not support; the system cannot sleep until the driver is unbound",
+	char refusal[256];
+	const char *const log[] = {
+		refusal,
 		"virtio_noirq_prepare returns -95",
 		LOG_SUSPEND,
 		NULL
 	};
 	const char *device = self->env.devices[0];
 
+	snprintf(refusal, sizeof(refusal),
+		 "driver virtio_noirq_test needs the noirq phase of system sleep, which transport %s does not support; the system cannot sleep until the driver is unbound",
+		 self->env.transport);
 	ASSERT_EQ(0, set_device_number(device, "fault/unsafe_transport", 1));
 	sleep_expecting(_metadata, &self->env, -EOPNOTSUPP,
 			"fail failed_prepare", log);

@@ -18,9 +18,9 @@ static void fail_restore_noirq(struct __test_metadata *const _metadata,
 {
 	static const char *const log[] = {
 		"restore_noirq failed: -",
-		"virtio_mmio_restore_noirq returns -5",
+		"_noirq returns -5",
 		"PM: failed to resume noirq: error -5",
-		"platform_pm_resume returns -5",
+		"_pm_resume returns -5",
 		"PM: failed to resume: error -5",
 		NULL
 	};
@@ -80,7 +80,7 @@ TEST_F_TIMEOUT(noirq, restore_noirq_fails_rebind, TIMEOUT_SEC)
 TEST_F_TIMEOUT(noirq, restore_noirq_fails_then_abort, TIMEOUT_SEC)
 {
 	static const char *const log[] = {
-		"platform_pm_resume returns -5",
+		"_pm_resume returns -5",
 		"PM: failed to resume: error -5",
 		NULL
 	};
@@ -97,7 +97,7 @@ TEST_F_TIMEOUT(noirq, buffer_outstanding, TIMEOUT_SEC)
 {
 	static const char *const log[] = {
 		"descriptors of queue 0 (requests) in use in freeze_noirq",
-		"virtio_mmio_freeze_noirq returns -16",
+		"_noirq returns -16",
 		"PM: failed to suspend noirq: error -16",
 		"PM: noirq suspend of devices failed",
 		NULL
@@ -124,9 +124,9 @@ static void sleep_dead(struct __test_metadata *const _metadata,
 {
 	const char *const log[] = {
 		message,
-		"virtio_mmio_restore_noirq returns -110",
+		"_noirq returns -110",
 		"PM: failed to resume noirq: error -110",
-		"platform_pm_resume returns -5",
+		"_pm_resume returns -5",
 		"PM: failed to resume: error -5",
 		NULL
 	};

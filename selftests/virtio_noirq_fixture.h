@@ -15,6 +15,9 @@
  * VIRTIO_NOIRQ_CPUS		CPUs online,
  * VIRTIO_NOIRQ_PAGE_SIZE	bytes in a page,
  * VIRTIO_NOIRQ_IOMMU=1		devices with VIRTIO_F_ACCESS_PLATFORM
+ * VIRTIO_NOIRQ_UNFIT=1	take devices, too, whose transport, or whose kernel,
+ *				does not support the noirq phase: tests fail there
+ *				that skip otherwise
  * VIRTIO_NOIRQ_WINDOW=1	watch for allocations and interrupts in the noirq
  *				phase; the test fails that has one
  */

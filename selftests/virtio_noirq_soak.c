@@ -35,6 +35,7 @@ static void soak_once(struct __test_metadata *const _metadata,
 	unsigned long long requests = 1ULL * cycle * env->ndevices * REQUESTS;
 
 	sleep_once(_metadata, env);
+	EXPECT_EQ(1ULL * cycle * env->ndevices, sum_of(env, "freezes"));
 	EXPECT_EQ(requests, sum_of(env, "resume/noirq_requests"));
 	EXPECT_EQ(requests * SECTOR_SIZE, sum_of(env, "resume/bytes"));
 	EXPECT_EQ(0, sum_of(env, "resume/mismatches"));

@@ -2,7 +2,7 @@
 /*
  * Test devices whose interrupt wakes the system ("wakeup-source" in the device
  * tree): to use them in the noirq phase does not end the sleep, as long as the
- * driver polls with callbacks off.
+ * driver polls with callbacks off. On PCI no interrupt of a device wakes.
  */
 
 #include <limits.h>
@@ -10,13 +10,13 @@
 
 #include "virtio_noirq_fixture.h"
 
-/* Whether the interrupts of all devices wake the system. */
+/* Whether the interrupts of all devices wake the system, if any do on this bus. */
 static bool can_wake(const struct test_env *env)
 {
 	char path[PATH_MAX];
 	unsigned int i;
 
-	for (i = 0; i < env->ndevices; i++) {
+	for (i = 0; i < env->ndevices && !on_pci(env); i++) {
 		snprintf(path, sizeof(path),
 			 "/sys/bus/virtio/devices/%s/../of_node/wakeup-source",
 			 env->devices[i]);
@@ -37,7 +37,8 @@ TEST_F_TIMEOUT(noirq, warns, TIMEOUT_SEC)
 	if (!can_wake(&self->env))
 		SKIP(return, "no wakeup-source in the device tree");
 
-	EXPECT_EQ(0, count_log_complaints(self->env.log, log));
+	EXPECT_EQ(0, count_log_complaints(self->env.log,
+					  on_pci(&self->env) ? NULL : log));
 }
 
 /*
@@ -59,7 +60,7 @@ TEST_F_TIMEOUT(noirq, polling_does_not_wake, TIMEOUT_SEC)
 	check_answers(_metadata, &self->env);
 }
 
-/* Test that such a device does end the sleep with callbacks on. */
+/* Test that such a device does end the sleep with callbacks on; not on PCI. */
 TEST_F_TIMEOUT(noirq, callbacks_wake, TIMEOUT_SEC)
 {
 	time_t alarm = rtc_now(self->env.rtc) + self->env.sleep_sec;
@@ -69,7 +70,7 @@ TEST_F_TIMEOUT(noirq, callbacks_wake, TIMEOUT_SEC)
 
 	ASSERT_EQ(0, set_all(&self->env, "fault/keep_callbacks", 1));
 	sleep_expecting(_metadata, &self->env, 0, "success", NULL);
-	EXPECT_GT(alarm, rtc_now(self->env.rtc));
+	EXPECT_EQ(on_pci(&self->env), rtc_now(self->env.rtc) >= alarm);
 
 	ASSERT_EQ(0, set_all(&self->env, "fault/keep_callbacks", 0));
 	check_answers(_metadata, &self->env);

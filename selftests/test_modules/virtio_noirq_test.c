@@ -47,6 +47,7 @@
 
 #include <linux/cleanup.h>
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/iopoll.h>
 #include <linux/module.h>
@@ -60,17 +61,23 @@
 #include <trace/events/power.h>
 
 #include "virtio_noirq_provider.h"
+#include "virtio_noirq_support.h"
 
 #define VNT_MAGIC	"virtio-noirq-pat"
 #define VNT_DEPTH	4	/* requests in flight at the same time */
 #define VNT_SPIN_US	(100 * USEC_PER_MSEC)
 #define VNT_SLEEP_US	1000
 #define VNT_TIMEOUT_US	(5 * USEC_PER_SEC)	/* for one request */
+#define VNT_HOST_MS	1000			/* for the host, if nothing tells */
 #define VNT_WORDS	(SECTOR_SIZE / sizeof(__le64))
 
 static unsigned int requests = 8;
 module_param(requests, uint, 0444);
 MODULE_PARM_DESC(requests, "Requests per resume (default 8)");
+
+static bool unfit;
+module_param(unfit, bool, 0444);
+MODULE_PARM_DESC(unfit, "Take devices whose transport has no noirq support, too");
 
 /* What the PM core is doing, from its own trace events. */
 static u64 vnt_resume_start_ns;
@@ -79,10 +86,6 @@ EXPORT_SYMBOL_GPL(vnt_in_noirq);
 
 struct dentry *vnt_debugfs;
 EXPORT_SYMBOL_GPL(vnt_debugfs);
-
-/* Makes a kernel without noirq support refuse this module. */
-static int (*const vnt_needed)(struct virtio_device *) __used =
-	virtio_device_restore_noirq;
 
 /* Sector 0 of a disk that is ours. */
 struct vnt_label {
@@ -396,13 +399,18 @@ static u64 vnt_capacity(struct vnt *t)
 /*
  * The host, which reads the console, resizes the disk. Nobody but the kernel can
  * ask for it while the system suspends. Spins, so that QEMU's -icount mode lets
- * time pass for the host.
+ * time pass for the host. A PCI function in D3hot reads as all ones: whoever looks
+ * later sees whether the host did it.
  */
 static int vnt_resize(struct vnt *t, u64 sectors)
 {
 	u64 now;
 
 	dev_warn(&t->vdev->dev, "host: resize %llu\n", sectors);
+	if (vnt_capacity(t) == U64_MAX) {
+		mdelay(VNT_HOST_MS);
+		return 0;
+	}
 	return poll_timeout_us(now = vnt_capacity(t), now == sectors, 0,
 			       VNT_TIMEOUT_US, false);
 }
@@ -451,7 +459,7 @@ static int vnt_debugfs_unsafe_set(void *data, u64 unsafe)
 	struct vnt *t = data;
 
 	t->other_config = *t->config;
-	t->other_config.noirq_safe = false;
+	vnt_make_unfit(&t->other_config);
 	t->vdev->config = unsafe ? &t->other_config : t->config;
 	return 0;
 }
@@ -600,7 +608,7 @@ static int vnt_probe(struct virtio_device *vdev)
 
 static int vnt_noirq_probe(struct virtio_device *vdev)
 {
-	if (!vdev->config->noirq_safe || !vdev->config->reset_vqs) {
+	if (!unfit && !vnt_is_fit(vdev->config)) {
 		dev_info(&vdev->dev, "transport has no noirq support\n");
 		return -ENODEV;
 	}
@@ -668,7 +676,7 @@ static int vnt_noirq_drain(struct vnt *t, int err)
 }
 
 /* Other devices may need this one until now; then it is reset. */
-static int vnt_noirq_freeze_noirq(struct virtio_device *vdev)
+static int __maybe_unused vnt_noirq_freeze_noirq(struct virtio_device *vdev)
 {
 	struct vnt *t = vdev->priv;
 	int err;
@@ -687,7 +695,7 @@ static int vnt_noirq_freeze_noirq(struct virtio_device *vdev)
 	return err;
 }
 
-static int vnt_noirq_restore_noirq(struct virtio_device *vdev)
+static int __maybe_unused vnt_noirq_restore_noirq(struct virtio_device *vdev)
 {
 	struct vnt *t = vdev->priv;
 	int err;
@@ -752,9 +760,8 @@ static struct virtio_driver vnt_noirq_driver = {
 	.remove		= vnt_remove,
 	.config_changed	= vnt_config_changed,
 	.freeze		= vnt_noirq_freeze,
-	.freeze_noirq	= vnt_noirq_freeze_noirq,
-	.restore_noirq	= vnt_noirq_restore_noirq,
 	.restore	= vnt_noirq_restore,
+	VNT_NOIRQ_OPS(vnt_noirq_freeze_noirq, vnt_noirq_restore_noirq)
 };
 
 static struct virtio_driver vnt_normal_driver = {
