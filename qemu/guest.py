@@ -41,15 +41,15 @@ def address(place):
     return f"{0xa000000 + 0x200 * place:x}"
 
 
-def disk(name, image, device, *properties):
-    """Return QEMU's arguments for a disk."""
-    return ["-drive", f"if=none,id={name},format=raw,file={image}",
-            "-device", ",".join((device, f"drive={name}", *properties))]
+def drive(name, image):
+    """Return QEMU's arguments for what is behind a disk."""
+    return ["-drive", f"if=none,id={name},format=raw,file={image}"]
 
 
 def mmio_disk(name, place, image, *properties):
     """Return QEMU's arguments for a disk on a virtio-mmio bus."""
-    return disk(name, image, "virtio-blk-device", f"bus=virtio-mmio-bus.{place}", *properties)
+    return [*drive(name, image), "-device", ",".join((
+        "virtio-blk-device", f"drive={name}", f"bus=virtio-mmio-bus.{place}", *properties))]
 
 
 @functools.cache
@@ -312,7 +312,7 @@ class Guest:
         """Write result.json, and keep it; drop what is of no more use."""
         if self.settings.expect == "fail" and verdict != "not run":
             good = self.failed_as_expected(verdict)
-            name = f"{self.kernel.stack}: {self.expectation}"
+            name = f"{self.kernel.stack or 'main series'}: {self.expectation}"
             tests = [{"name": name, "result": "pass" if good else "fail"}]
             reason = reason or "it passed"
             verdict = "pass" if good else "fail"

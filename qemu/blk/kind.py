@@ -22,6 +22,7 @@ SLEEPERS = 4  # guests in the place of one, if they sleep in real time,
 SLOW_SLEEPERS = 2  # and if each cycle takes its time as well
 LONG_SLEEP = 4  # seconds, where it takes some to fall asleep in real time,
 LONGER_SLEEP = 8  # and with many devices
+ROOT_BUS = "pcie.0"
 RNG_PLACE = 30  # of an entropy device: its virtio-mmio bus
 SWAP_PLACE = 31  # of a disk: its virtio-mmio bus
 
@@ -29,6 +30,13 @@ SWAP_PLACE = 31  # of a disk: its virtio-mmio bus
 # nothing, and times measured in the guest compare across runs and machines.
 MODES = {"icount": ["-icount", "shift=0,sleep=off"], "smp": ["-accel", "tcg,thread=multi"]}
 CPUS = {"icount": 1, "smp": 2}
+
+# What has to fail first without the patches, and the first thing that it says, on a kernel
+# that refuses to sleep, or does not know the noirq phase.
+REFUSES = "virtio virtio0: driver virtio_noirq_test needs the noirq phase of system sleep"
+FAILS = {
+    "virtio_noirq_consumer": ("consumer", REFUSES, "virtio_noirq_consumer: TODO"),
+    "virtio_noirq_soak": ("nothing_lost_nothing_grown", REFUSES, "TODO")}
 
 # What the test module asks of the host, on the console: so many sectors.
 RESIZE_LINE = re.compile(rb"\bhost: resize (\d+)\r?$", re.MULTILINE)
@@ -80,7 +88,19 @@ class Guest(guest.Guest):
     def programs(self):
         """Return the names of all programs that run in the guest."""
         checks = ["kernel_checks"] if self.kernel.checks else []
-        return self.cell.programs + checks
+        return self.tests() + checks
+
+    def tests(self):
+        """Return the selftests that run: one is enough to show what does not work."""
+        return self.cell.programs[:1] if self.settings.expect == "fail" else self.cell.programs
+
+    def failed_as_expected(self, verdict):
+        """Return whether the right test failed, and for the right reason."""
+        test, *reasons = FAILS[self.tests()[0]]
+        log = self.log()
+        failed = [found["name"].split(".")[-1] for found in log.tests if found["result"] == "fail"]
+        return verdict == "fail" and failed[:1] == [test] and \
+            any(log.complaint.startswith(reason) for reason in reasons)
 
     def environment(self):
         """Return what init and the tests find in their environment."""
@@ -89,10 +109,11 @@ class Guest(guest.Guest):
         sleep = LONG_SLEEP if cell.devices == 1 else LONGER_SLEEP
         swaps = self.swap is not None
         found = {
-            "PROGRAMS": ",".join(cell.programs), "VARIANT": cell.variant,
+            "PROGRAMS": ",".join(self.tests()), "VARIANT": cell.variant,
             "CYCLES": self.cycles, "DEVICES": cell.devices,
             "CPUS": CPUS[cell.mode], "PAGE_SIZE": self.kernel.page_size,
             "IOMMU": 1 if cell.iommu else "", "SLEEP_SEC": sleep if real_slow else "",
+            "UNFIT": 1 if self.settings.expect == "fail" else "",
             "HOST": 1,  # answers what the tests ask for on the console
             "CHECKS": ",".join(self.kernel.checks), "WINDOW": 1 if self.kernel.checks else "",
             "SWAP": guest.address(SWAP_PLACE) + ".virtio_mmio" if swaps else "",
@@ -110,21 +131,31 @@ class Guest(guest.Guest):
                 f"{self.path('console.log')}", "-serial", "chardev:console", "-global",
                 "virtio-mmio.force-legacy=" + self.cell.force_legacy, *self.disks()]
 
+    def attach(self, kind, place, *properties):
+        """Return QEMU's arguments for a device in a place of the bus."""
+        device, bus, port = f"virtio-{kind}-device", f"virtio-mmio-bus.{place}", []
+        if self.cell.on_pci:
+            device, bus = f"virtio-{kind}-pci", ROOT_BUS
+        if self.cell.behind_port:
+            bus = f"port{place}"
+            port = ["-device", f"pcie-root-port,id={bus},bus={ROOT_BUS},chassis={place + 1}"]
+        return [*port, "-device", ",".join((device, f"bus={bus}", *properties))]
+
     def disks(self):
         """Return QEMU's arguments for the devices under test."""
         args = []
         for place in range(self.cell.devices):
             image = os.path.join(self.settings.out, f"disk{place}.img")
             # A snapshot can be resized; nobody writes to the image.
-            args += guest.mmio_disk(f"disk{place}", place, image + ",snapshot=on",
-                                    *self.cell.properties)
+            args += guest.drive(f"disk{place}", image + ",snapshot=on")
+            args += self.attach("blk", place, f"drive=disk{place}", *self.cell.properties)
         if self.cell.case == "example":
-            args += ["-device", f"virtio-rng-device,bus=virtio-mmio-bus.{RNG_PLACE}"]
+            args += self.attach("rng", RNG_PLACE)
         return args
 
     def device_tree(self):
         """Return a tree with disk0 as a wakeup source, for the case of it."""
-        if self.cell.case != "wakeup":
+        if self.cell.case != "wakeup" or self.cell.on_pci:
             return ""
         return f"/ {{ virtio_mmio@{guest.address(0)} {{ wakeup-source; }}; }};"
 

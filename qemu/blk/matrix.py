@@ -2,11 +2,12 @@
 """The test matrix: which guests there are, and which of them run where.
 
 A guest is named after what it is made of, what is usual left out:
-LAYOUT[_FEATURES][-31dev][-smp][-iommu][-CASE], "packed_noevent-31dev-smp" say.
+[BUS-]LAYOUT[_FEATURES][-31dev][-smp][-iommu][-CASE], "packed_noevent-31dev-smp" say.
 The layouts are those of the table variants, the cases those of the table cases,
-the kernels those of configs/kernels.
+the buses those of the table buses, the kernels those of configs/kernels.
 """
 
+import collections
 import dataclasses
 import itertools
 import os
@@ -20,9 +21,14 @@ FEATURES = {  # properties of a QEMU device
 MANY = 31  # devices, of the 32 places for them on the virt machine
 DEVICES = (1, MANY)
 MODES = ("icount", "smp")
-AXES = ("ring", "modes", "smp", "iommu")  # that a kernel can have besides
+AXES = ("ring", "modes", "smp", "iommu", "bus")  # that a kernel can have besides
 GROUPS = ("all", "debug")  # of cases; the soak has its own set
-NO_IOMMU = "legacy"  # QEMU wants VIRTIO_F_VERSION_1 for it
+LEGACY = "legacy"
+MMIO = "mmio"
+# What make check has of the other buses: each of them, each layout, and each case
+FEW = ("pci-split", "pci-legacy", "pci-port-packed", "pci-kept-split_in_order",
+       "pci-shared-packed_in_order", "pci-intx-split", "pci-split-faults", "pci-packed-config",
+       "pci-intx-legacy-config", "pci-port-split-hibernate", "pci-port-packed_in_order-wakeup")
 SETS = {
     "full": "the whole matrix and all cases",
     "default": "the same on the usual kernel, where the next two are, too",
@@ -30,9 +36,19 @@ SETS = {
     "check": "few guests, that cover every pair of values; all cases",
     "coverage": "the same, on a kernel that counts what has run"}
 
-LAYOUTS = {name: (legacy, () if properties == "-" else (properties,)) for name, legacy, properties
+Bus = collections.namedtuple("Bus", "port properties lacks")
+
+
+def words(text):
+    """Return the words of a list in a table."""
+    return [] if text == "-" else text.split(",")
+
+
+LAYOUTS = {name: (legacy, words(properties)) for name, legacy, properties
            in read_table(os.path.join(HERE, "variants"))}
-CASES = {name: (mode, kernels, programs.split(",")) for name, mode, kernels, programs
+BUSES = {name: Bus(place == "port", words(properties), words(lacks))
+         for name, place, properties, lacks in read_table(os.path.join(HERE, "buses"))}
+CASES = {name: (mode, kernels, words(programs)) for name, mode, kernels, programs
          in read_table(os.path.join(HERE, "cases"))}
 
 
@@ -45,6 +61,7 @@ class Cell:
     mode: str = "icount"
     iommu: bool = False
     case: str = ""
+    bus: str = MMIO
 
     @property
     def variant(self):
@@ -55,7 +72,8 @@ class Cell:
     def name(self):
         """The name of the guest."""
         return "-".join(filter(None, (
-            self.variant, f"{MANY}dev" if self.devices == MANY else "",
+            self.bus if self.on_pci else "", self.variant,
+            f"{MANY}dev" if self.devices == MANY else "",
             "smp" if self.mode == "smp" else "", "iommu" if self.iommu else "", self.case)))
 
     @property
@@ -64,31 +82,60 @@ class Cell:
         return LAYOUTS[self.layout][0]
 
     @property
+    def on_pci(self):
+        """Whether the devices are on PCI."""
+        return self.bus != MMIO
+
+    @property
+    def behind_port(self):
+        """Whether each of them has a root port of its own."""
+        return BUSES[self.bus].port
+
+    @property
     def properties(self):
-        """The properties of each virtio-blk-device."""
-        return (*LAYOUTS[self.layout][1], *FEATURES[self.features],
-                *(("iommu_platform=on",) if self.iommu else ()))
+        """The properties of each disk."""
+        found = [*LAYOUTS[self.layout][1], *FEATURES[self.features], *BUSES[self.bus].properties]
+        if self.iommu:
+            found.append("iommu_platform=on")
+        if self.on_pci:
+            found += [f"disable-legacy={'off' if self.layout == LEGACY else 'on'}",
+                      "disable-modern=" + self.force_legacy]
+        return found
+
+    @property
+    def exists(self):
+        """Whether there is one: QEMU wants VIRTIO_F_VERSION_1 for the IOMMU, and behind a
+        port there is no I/O space for the legacy interface.
+        """
+        return self.layout != LEGACY or not self.iommu and not self.behind_port
 
     @property
     def programs(self):
         """The selftests that run in the guest."""
-        return CASES[self.case][2] if self.case else ["virtio_noirq_test"]
+        programs = CASES[self.case][2] if self.case else ["virtio_noirq_test"]
+        return [name for name in programs if name not in BUSES[self.bus].lacks] or CASES["soak"][2]
+
+
+def buses(config):
+    """Return the buses that a kernel is for."""
+    return [bus for bus in BUSES if (bus != MMIO) == ("bus" in config.axes)]
 
 
 def cells_of(config):
     """Return all cells of the matrix on a kernel."""
     axes = (LAYOUTS, FEATURES if "ring" in config.axes else ("",), DEVICES,
             MODES if "modes" in config.axes else ("smp",) if "smp" in config.axes else ("icount",),
-            (False, True) if "iommu" in config.axes else (False,))
-    found = itertools.starmap(Cell, itertools.product(*axes))
-    return [cell for cell in found if not (cell.layout == NO_IOMMU and cell.iommu)]
+            (False, True) if "iommu" in config.axes else (False,), ("",), buses(config))
+    return [cell for cell in itertools.starmap(Cell, itertools.product(*axes)) if cell.exists]
 
 
 def case_cells(config, *groups):
     """Return the cells of a kernel's cases, those of some groups."""
-    return [Cell(layout, features, mode=mode, case=case) for case, (mode, group, _) in CASES.items()
-            if group in groups and group in config.cases for layout in LAYOUTS
-            for features in (FEATURES if group == "soak" else ("",))]
+    found = [Cell(layout, features, mode=mode, case=case, bus=bus)
+             for bus in buses(config) for case, (mode, group, _) in CASES.items()
+             if group in groups and group in config.cases for layout in LAYOUTS
+             for features in (FEATURES if group == "soak" else ("",))]
+    return [cell for cell in found if cell.exists]
 
 
 def few_cases(config):
@@ -103,10 +150,10 @@ def few_cases(config):
 def cells():
     """Return all cells, by the names they can be asked for."""
     found = [cell for config in configs("blk") for cell in cells_of(config)]
-    found += [Cell(layout, features, mode=mode, case=case)
-              for layout, features, (case, (mode, _, _)) in itertools.product(
-                  LAYOUTS, FEATURES, CASES.items())]
-    return {cell.name: cell for cell in found}
+    found += [Cell(layout, features, mode=mode, case=case, bus=bus)
+              for bus, layout, features, (case, (mode, _, _)) in itertools.product(
+                  BUSES, LAYOUTS, FEATURES, CASES.items())]
+    return {cell.name: cell for cell in found if cell.exists}
 
 
 def pairs(config, cell):
@@ -122,9 +169,9 @@ def takes_long(config, cell):
 
 
 def pairwise():
-    """Return few (config, cell) that cover what pairs of values there are."""
+    """Return few (config, cell) on mmio that cover what pairs of values there are."""
     candidates = [(config, cell) for config in configs("blk", "check")
-                  for cell in cells_of(config) if not takes_long(config, cell)]
+                  for cell in cells_of(config) if not cell.on_pci and not takes_long(config, cell)]
     left = set().union(*(pairs(*guest) for guest in candidates))
     chosen = []
     while left:
@@ -140,7 +187,9 @@ def guests(subset):
     found = []
     on_default = subset in ("layouts", "soak")
     for config in configs("blk", "default" if on_default else subset):
-        if subset == "check":
+        if subset == "check" and "bus" in config.axes:
+            some = [cell for name, cell in cells().items() if name in FEW]
+        elif subset == "check":
             some = [cell for its, cell in chosen if its == config]
             some += few_cases(config)
         elif subset in ("default", "full"):
@@ -148,6 +197,6 @@ def guests(subset):
         elif subset == "soak":
             some = case_cells(config, "soak")
         else:
-            some = [Cell(layout) for layout in LAYOUTS]
+            some = [cell for cell in cells_of(config) if cell == Cell(cell.layout, bus=cell.bus)]
         found += [(config.name, cell) for cell in some]
     return found
