@@ -5,33 +5,14 @@
  *
  * An image holds the module's counters as they were before thaw_noirq, so what
  * is seen after it was loaded was counted in restore_noirq alone.
- *
- * Environment, beside that of virtio_noirq_fixture.h:
- * VIRTIO_NOIRQ_SWAP	disk to overwrite with swap space, /dev/vda say. Whoever
- *			sets it boots the machine again when it is off, and has it
- *			resume from there.
  */
 
-#include <errno.h>
-#include <sys/swap.h>
-
 #include "virtio_noirq_fixture.h"
+#include "virtio_noirq_hibernate.h"
 
-#define SWAP_KIB	(600 * 1024)
 #define SMALL_SWAP_KIB	2048	/* for no image */
 
 static const char *const no_space[] = { "Image saving failed: -28", NULL };
-
-/* Makes swap space of this size. */
-static int add_swap(const char *disk, unsigned int kib)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "mkswap %s %u > /dev/null", disk, kib);
-	if (system(command))
-		return -EIO;
-	return swapon(disk, 0) ? -errno : 0;
-}
 
 /* Checks that each device answered in its freeze_noirq and what followed it. */
 static void check_devices_answered(struct __test_metadata *const _metadata,
@@ -65,17 +46,10 @@ static void hibernate_once(struct __test_metadata *const _metadata,
 			   unsigned int swap_kib, int result,
 			   const char *const *log_lines)
 {
-	const char *disk = getenv("VIRTIO_NOIRQ_SWAP");
-
-	if (!disk)
+	if (!swap_disk())
 		SKIP(return, "no VIRTIO_NOIRQ_SWAP, the disk to hibernate to");
 
-	ASSERT_EQ(0, add_swap(disk, swap_kib));
-	ASSERT_EQ(0, write_file("/sys/power/disk", mode));
-	EXPECT_EQ(result, write_file("/sys/power/state", "disk"));
-	EXPECT_EQ(0, swapoff(disk));
-	EXPECT_EQ(0, count_log_complaints(env->log, log_lines));
-
+	hibernate(_metadata, env, mode, swap_kib, result, log_lines);
 	check_devices_answered(_metadata, env);
 	check_devices_work(_metadata, env);
 }

@@ -38,6 +38,12 @@ FAILS = {
     "virtio_noirq_consumer": ("consumer", REFUSES, "virtio_noirq_consumer: TODO"),
     "virtio_noirq_soak": ("nothing_lost_nothing_grown", REFUSES, "TODO")}
 
+# The disks of a machine that the system comes back in from hibernation, by the case, and
+# what the kernel says of them
+OTHERS = {
+    "other-features": ("event_idx=off", "virtio: device no longer offers features"),
+    "other-queue": ("queue-size=64", "but the device now takes 64")}
+
 # What the test module asks of the host, on the console: so many sectors.
 RESIZE_LINE = re.compile(rb"\bhost: resize (\d+)\r?$", re.MULTILINE)
 
@@ -49,7 +55,7 @@ class Guest(guest.Guest):
 
     def __init__(self, cell, settings):
         self.heard = 0  # bytes of the console
-        if cell.case == "hibernate":
+        if cell.case == "hibernate" or cell.case in OTHERS:
             self.swap = SWAP_PLACE
         super().__init__(cell, settings)
 
@@ -108,6 +114,7 @@ class Guest(guest.Guest):
         real_slow = cell.mode == "smp" and self.kernel.is_slow
         sleep = LONG_SLEEP if cell.devices == 1 else LONGER_SLEEP
         swaps = self.swap is not None
+        other = OTHERS.get(cell.case)
         found = {
             "PROGRAMS": ",".join(self.tests()), "VARIANT": cell.variant,
             "CYCLES": self.cycles, "DEVICES": cell.devices,
@@ -117,7 +124,7 @@ class Guest(guest.Guest):
             "HOST": 1,  # answers what the tests ask for on the console
             "CHECKS": ",".join(self.kernel.checks), "WINDOW": 1 if self.kernel.checks else "",
             "SWAP": guest.address(SWAP_PLACE) + ".virtio_mmio" if swaps else "",
-            "RESUME": 1 if self.boots else ""}
+            "RESUME": 1 if self.boots else "", "REPLACED": f'"{other[1]}"' if other else ""}
         return {"VIRTIO_NOIRQ_" + name: value for name, value in found.items()}
 
     def machine(self):
@@ -144,11 +151,12 @@ class Guest(guest.Guest):
     def disks(self):
         """Return QEMU's arguments for the devices under test."""
         args = []
+        others = OTHERS[self.cell.case][:1] if self.boots and self.cell.case in OTHERS else ()
         for place in range(self.cell.devices):
             image = os.path.join(self.settings.out, f"disk{place}.img")
             # A snapshot can be resized; nobody writes to the image.
             args += guest.drive(f"disk{place}", image + ",snapshot=on")
-            args += self.attach("blk", place, f"drive=disk{place}", *self.cell.properties)
+            args += self.attach("blk", place, f"drive=disk{place}", *self.cell.properties, *others)
         if self.cell.case == "example":
             args += self.attach("rng", RNG_PLACE)
         return args

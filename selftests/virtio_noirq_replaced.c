@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Test devices that are others when the system comes back from hibernation, in a
+ * machine whose devices offer fewer features or shorter queues: they fail safely, in
+ * each sleep, and work when their driver is bound again.
+ *
+ * Environment, beside that of virtio_noirq_fixture.h and virtio_noirq_hibernate.h:
+ * VIRTIO_NOIRQ_REPLACED	what the kernel says of such a device. Whoever sets it
+ *				boots the machine again with such devices.
+ */
+
+#include "virtio_noirq_fixture.h"
+#include "virtio_noirq_hibernate.h"
+
+/* The device is FAILED, and requests fail at once. */
+static void check_failed(struct __test_metadata *const _metadata,
+			 const struct test_env *env)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/virtio/devices/%s/status",
+		 env->devices[0]);
+	EXPECT_EQ(VIRTIO_CONFIG_S_FAILED,
+		  read_number(path) & (VIRTIO_CONFIG_S_FAILED |
+				       VIRTIO_CONFIG_S_DRIVER_OK));
+	EXPECT_EQ(-EIO, set_device_number(env->devices[0], "read", REQUESTS));
+}
+
+/* Test that a device that was replaced is not used, until it is probed. */
+TEST_F_TIMEOUT(noirq, replaced_device_fails, TIMEOUT_SEC)
+{
+	const char *what = getenv("VIRTIO_NOIRQ_REPLACED");
+	const char *const restore_log[] = {
+		what,
+		" failed: -",
+		"_noirq returns -",
+		"PM: failed to restore noirq: error -",
+		"_pm_restore returns -5",
+		"PM: failed to restore: error -5",
+		NULL
+	};
+	const char *const resume_log[] = {
+		what,
+		" failed: -",
+		"_noirq returns -",
+		"PM: failed to resume noirq: error -",
+		"_pm_resume returns -5",
+		"PM: failed to resume: error -5",
+		NULL
+	};
+
+	if (!what || !swap_disk())
+		SKIP(return, "no VIRTIO_NOIRQ_REPLACED and VIRTIO_NOIRQ_SWAP, devices and a disk that change");
+
+	ksft_print_msg("hibernates to disk\n");
+	hibernate(_metadata, &self->env, "shutdown", SWAP_KIB, 0, restore_log);
+	check_failed(_metadata, &self->env);
+	sleep_expecting(_metadata, &self->env, 0,
+			"success failed_resume failed_resume_noirq", resume_log);
+	check_failed(_metadata, &self->env);
+
+	ASSERT_EQ(0, bind_devices(&self->env, NOIRQ_DRIVER, NOIRQ_DRIVER));
+	check_answers(_metadata, &self->env);
+	check_cycles(_metadata, &self->env, SHORT_CYCLES);
+}
+
+TEST_HARNESS_MAIN
