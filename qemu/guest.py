@@ -72,7 +72,7 @@ class Kernel:
     @property
     def stack(self):
         """The patches, if they are not the usual ones, "scmi-2" say."""
-        return os.path.basename(self.folder).rpartition("@")[2]
+        return os.path.basename(self.folder).partition("@")[2]
 
     @property
     def page_size(self):
