@@ -133,7 +133,7 @@ TEST_F_TIMEOUT(noirq, supplier_fails_suspend_noirq, TIMEOUT_SEC)
 
 static const char *const log_freeze_noirq[] = {
 	"_noirq returns -5",
-	"PM: failed to suspend noirq: error -5",
+	"noirq: error -5",
 	LOG_NOIRQ,
 	NULL
 };

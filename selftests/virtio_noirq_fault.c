@@ -19,9 +19,9 @@ static void fail_restore_noirq(struct __test_metadata *const _metadata,
 	static const char *const log[] = {
 		"restore_noirq failed: -",
 		"_noirq returns -5",
-		"PM: failed to resume noirq: error -5",
+		"noirq: error -5",
 		"_pm_resume returns -5",
-		"PM: failed to resume: error -5",
+		": error -5",
 		NULL
 	};
 
@@ -81,7 +81,7 @@ TEST_F_TIMEOUT(noirq, restore_noirq_fails_then_abort, TIMEOUT_SEC)
 {
 	static const char *const log[] = {
 		"_pm_resume returns -5",
-		"PM: failed to resume: error -5",
+		": error -5",
 		NULL
 	};
 
@@ -98,7 +98,7 @@ TEST_F_TIMEOUT(noirq, buffer_outstanding, TIMEOUT_SEC)
 	static const char *const log[] = {
 		"descriptors of queue 0 (requests) in use in freeze_noirq",
 		"_noirq returns -16",
-		"PM: failed to suspend noirq: error -16",
+		"noirq: error -16",
 		"PM: noirq suspend of devices failed",
 		NULL
 	};
@@ -125,9 +125,9 @@ static void sleep_dead(struct __test_metadata *const _metadata,
 	const char *const log[] = {
 		message,
 		"_noirq returns -110",
-		"PM: failed to resume noirq: error -110",
+		"noirq: error -110",
 		"_pm_resume returns -5",
-		"PM: failed to resume: error -5",
+		": error -5",
 		NULL
 	};
 	struct timespec start, end;
