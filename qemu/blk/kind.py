@@ -20,7 +20,7 @@ CYCLES = 20
 FEWER = 4  # times fewer cycles where a cycle takes its time
 SLEEPERS = 4  # guests in the place of one, if they sleep in real time,
 SLOW_SLEEPERS = 2  # and if each cycle takes its time as well
-LONG_SLEEP = 4  # seconds, where it takes some to fall asleep in real time,
+LONG_SLEEP = 4  # seconds, where it takes some to fall asleep in real time, as with MSI-X,
 LONGER_SLEEP = 8  # and with many devices
 ROOT_BUS = "pcie.0"
 RNG_PLACE = 30  # of an entropy device: its virtio-mmio bus
@@ -122,7 +122,7 @@ class Guest(guest.Guest):
     def environment(self):
         """Return what init and the tests find in their environment."""
         cell = self.cell
-        real_slow = cell.mode == "smp" and self.kernel.is_slow
+        real_slow = cell.mode == "smp" and (self.kernel.is_slow or cell.on_pci)
         sleep = LONG_SLEEP if cell.devices == 1 else LONGER_SLEEP
         swaps = self.swap is not None
         other = OTHERS.get(cell.case)
