@@ -143,6 +143,23 @@ static void vpci_want_admin(struct vpci *pci)
 	vpci_want(pci, "q3.notify admin=0 q3.notify admin=1 q3.notify admin=7 ");
 }
 
+/* A sleep cycle in which each callback is called, and the device brought up. */
+static void vpci_expect_cycle(struct kunit *test)
+{
+	struct vpci *pci = test->priv;
+
+	vpci_want(pci, "freeze freeze_noirq status=0 ");
+	vpci_want_bring_up(pci);
+	vpci_want(pci, "restore ");
+	vpci_want_driver_ok(pci);
+
+	KUNIT_EXPECT_EQ(test, vpci_down(pci), 0);
+	KUNIT_EXPECT_EQ(test, vpci_down_noirq(pci), 0);
+	KUNIT_EXPECT_EQ(test, vpci_up_noirq(pci), 0);
+	KUNIT_EXPECT_EQ(test, vpci_up(pci), 0);
+	vpci_expect_wanted(test);
+}
+
 /* A sleep cycle which the device does not take as the test wants it to. */
 static void vpci_fail_resume(struct kunit *test)
 {
@@ -151,6 +168,15 @@ static void vpci_fail_resume(struct kunit *test)
 	pci->param->failure->misbehave(pci);
 	vpci_suspend(test);
 	KUNIT_ASSERT_EQ(test, vpci_up_noirq(pci), pci->param->failure->err);
+}
+
+/* The core waits for a reset for 5 s. */
+static void vpci_expect_given_up(struct kunit *test, ktime_t start)
+{
+	s64 ms = ktime_ms_delta(ktime_get(), start);
+
+	KUNIT_EXPECT_GE(test, ms, 5000);
+	KUNIT_EXPECT_LT(test, ms, 10000);
 }
 
 static void vpci_unbind(struct kunit *test)
@@ -372,18 +398,7 @@ static void pci_queue_grows(struct kunit *test)
 /* Test that, in each transition, each callback of the driver is called. */
 static void pci_sleep_order(struct kunit *test)
 {
-	struct vpci *pci = test->priv;
-
-	vpci_want(pci, "freeze freeze_noirq status=0 ");
-	vpci_want_bring_up(pci);
-	vpci_want(pci, "restore ");
-	vpci_want_driver_ok(pci);
-
-	KUNIT_EXPECT_EQ(test, vpci_down(pci), 0);
-	KUNIT_EXPECT_EQ(test, vpci_down_noirq(pci), 0);
-	KUNIT_EXPECT_EQ(test, vpci_up_noirq(pci), 0);
-	KUNIT_EXPECT_EQ(test, vpci_up(pci), 0);
-	vpci_expect_wanted(test);
+	vpci_expect_cycle(test);
 	vpci_expect_works(test);
 }
 
@@ -468,18 +483,7 @@ static void pci_comes_back_from_d3hot(struct kunit *test)
 /* Test that No_Soft_Reset does not keep a driver from being called. */
 static void pci_no_shortcut(struct kunit *test)
 {
-	struct vpci *pci = test->priv;
-
-	vpci_want(pci, "freeze freeze_noirq status=0 ");
-	vpci_want_bring_up(pci);
-	vpci_want(pci, "restore ");
-	vpci_want_driver_ok(pci);
-
-	KUNIT_EXPECT_EQ(test, vpci_down(pci), 0);
-	KUNIT_EXPECT_EQ(test, vpci_down_noirq(pci), 0);
-	KUNIT_EXPECT_EQ(test, vpci_up_noirq(pci), 0);
-	KUNIT_EXPECT_EQ(test, vpci_up(pci), 0);
-	vpci_expect_wanted(test);
+	vpci_expect_cycle(test);
 }
 
 /* Test that a function that slept is disabled when virtio-pci leaves it. */
@@ -689,7 +693,6 @@ static void pci_noirq_reset_is_bounded(struct kunit *test)
 {
 	struct vpci *pci = test->priv;
 	ktime_t start;
-	s64 ms;
 
 	vpci_suspend(test);
 	pci->reset_ms = VPCI_NEVER;
@@ -698,9 +701,7 @@ static void pci_noirq_reset_is_bounded(struct kunit *test)
 	vpci_want(pci, "status=0 status=80 ");
 
 	KUNIT_EXPECT_EQ(test, vpci_up_noirq(pci), -ETIMEDOUT);
-	ms = ktime_ms_delta(ktime_get(), start);
-	KUNIT_EXPECT_GE(test, ms, 5000);
-	KUNIT_EXPECT_LT(test, ms, 10000);
+	vpci_expect_given_up(test, start);
 	vpci_expect_wanted(test);
 	KUNIT_EXPECT_EQ(test, vpci_up(pci), -EIO);
 }
@@ -710,16 +711,13 @@ static void pci_freeze_noirq_reset_is_bounded(struct kunit *test)
 {
 	struct vpci *pci = test->priv;
 	ktime_t start;
-	s64 ms;
 
 	KUNIT_ASSERT_EQ(test, vpci_down(pci), 0);
 	pci->reset_ms = VPCI_NEVER;
 	start = ktime_get();
 
 	KUNIT_EXPECT_EQ(test, vpci_down_noirq(pci), -ETIMEDOUT);
-	ms = ktime_ms_delta(ktime_get(), start);
-	KUNIT_EXPECT_GE(test, ms, 5000);
-	KUNIT_EXPECT_LT(test, ms, 10000);
+	vpci_expect_given_up(test, start);
 }
 
 /* Test that a device that reads as all ones is given up soon. */

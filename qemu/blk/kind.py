@@ -56,7 +56,9 @@ class Guest(guest.Guest):
 
     def __init__(self, cell, settings):
         self.heard = 0  # bytes of the console
-        if cell.case == "hibernate" or cell.case in OTHERS:
+        # property and message, of a case that comes back with other disks
+        self.other = OTHERS.get(cell.case)
+        if cell.case == "hibernate" or self.other:
             self.swap = SWAP_PLACE
         super().__init__(cell, settings)
 
@@ -125,7 +127,6 @@ class Guest(guest.Guest):
         real_slow = cell.mode == "smp" and (self.kernel.is_slow or cell.on_pci)
         sleep = LONG_SLEEP if cell.devices == 1 else LONGER_SLEEP
         swaps = self.swap is not None
-        other = OTHERS.get(cell.case)
         found = {
             "PROGRAMS": ",".join(self.tests()), "VARIANT": cell.variant,
             "CYCLES": self.cycles, "DEVICES": cell.devices,
@@ -135,7 +136,8 @@ class Guest(guest.Guest):
             "HOST": 1,  # answers what the tests ask for on the console
             "CHECKS": ",".join(self.kernel.checks), "WINDOW": 1 if self.kernel.checks else "",
             "SWAP": guest.address(SWAP_PLACE) + ".virtio_mmio" if swaps else "",
-            "RESUME": 1 if self.boots else "", "REPLACED": f'"{other[1]}"' if other else ""}
+            "RESUME": 1 if self.boots else "",
+            "REPLACED": f'"{self.other[1]}"' if self.other else ""}
         return {"VIRTIO_NOIRQ_" + name: value for name, value in found.items()}
 
     def machine(self):
@@ -162,7 +164,7 @@ class Guest(guest.Guest):
     def disks(self):
         """Return QEMU's arguments for the devices under test."""
         args = []
-        others = OTHERS[self.cell.case][:1] if self.boots and self.cell.case in OTHERS else ()
+        others = self.other[:1] if self.other and self.boots else ()
         for place in range(self.cell.devices):
             image = os.path.join(self.settings.out, f"disk{place}.img")
             # A snapshot can be resized; nobody writes to the image.

@@ -1219,40 +1219,38 @@ static void test_no_event_queue(void)
 	EXPECT_EQ(state("clock 1 ", "notify "), 0);
 }
 
+/* The delayed response to the last command, with the object's number and n values */
+static const __u32 *get_delayed(__u32 protocol, __u32 message, __u32 object,
+				unsigned int n)
+{
+	const __u32 *word = get_event(3 + n, SOON);
+
+	EXPECT_EQ(word[0], SCMI_HDR(protocol, SCMI_DELAYED, message) |
+		  (__u32)(token & 0x3ff) << 18);
+	EXPECT_EQ(word[1], SCMI_SUCCESS);
+	EXPECT_EQ(word[2], object);
+	return &word[3];
+}
+
 static void test_async(void)
 {
-	const __u32 *word;
 
 	EXPECT_EQ(ASK(SCMI_CLOCK, 1).word[0], 8 << 16 | 4);
 	put_event_buffer(0, 128);
 	EXPECT_STATUS(SCMI_SUCCESS, SCMI_CLOCK, 5, 1, 1, 40000000, 0);
-	word = get_event(5, SOON);
-	EXPECT_EQ(word[0], SCMI_HDR(SCMI_CLOCK, SCMI_DELAYED, 5) |
-		  (__u32)(token & 0x3ff) << 18);
-	EXPECT_EQ(word[1], SCMI_SUCCESS);
-	EXPECT_EQ(word[2], 1);
-	EXPECT_EQ(word[3], 40000000);
+	EXPECT_EQ(get_delayed(SCMI_CLOCK, 5, 1, 2)[0], 40000000);
 
 	EXPECT_EQ(ASK(SCMI_VOLTAGE, 3, 0).word[0], 1u << 31);
 	put_event_buffer(1, 128);
 	EXPECT_STATUS(SCMI_SUCCESS, SCMI_VOLTAGE, 7, 0, 1, 650000);
 	EXPECT_EQ(state("supply 0 ", "level "), 650000);
-	word = get_event(4, SOON);
-	EXPECT_EQ(word[0], SCMI_HDR(SCMI_VOLTAGE, SCMI_DELAYED, 7) |
-		  (__u32)(token & 0x3ff) << 18);
-	EXPECT_EQ(word[1], SCMI_SUCCESS);
-	EXPECT_EQ(word[2], 0);
-	EXPECT_EQ(word[3], 650000);
+	EXPECT_EQ(get_delayed(SCMI_VOLTAGE, 7, 0, 1)[0], 650000);
 
 	EXPECT_EQ(ASK(SCMI_RESET, 3, 0).word[0], 1u << 31);
 	put_event_buffer(2, 128);
 	EXPECT_STATUS(SCMI_SUCCESS, SCMI_RESET, 4, 0, 5, 0);
 	EXPECT_EQ(state("reset 0 ", "count "), 1);
-	word = get_event(3, SOON);
-	EXPECT_EQ(word[0], SCMI_HDR(SCMI_RESET, SCMI_DELAYED, 4) |
-		  (__u32)(token & 0x3ff) << 18);
-	EXPECT_EQ(word[1], SCMI_SUCCESS);
-	EXPECT_EQ(word[2], 0);
+	get_delayed(SCMI_RESET, 4, 0, 0);
 	/* The flag is only valid for an autonomous reset (DEN0056, RESET) */
 	EXPECT_STATUS(SCMI_INVALID_PARAMETERS, SCMI_RESET, 4, 0, 6, 0);
 	EXPECT_EQ(counter("responses 0x14"), 1);
