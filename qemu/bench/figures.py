@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Show the figures that bench.py found, and judge them: whether they are what the
 series promises, and the same as stored ones, times within 1 % or a tick of the
-guest's clock, counts exactly. Times are instruction counts of one kernel and compiler:
+guest's clock for each interval in them, counts exactly. Times are instruction counts of one kernel and compiler:
 where these are not those of the stored ones, only the ratios are compared, within
 10 %, and the times are a skip that says so.
 """
@@ -11,7 +11,9 @@ from bench.kind import MANY
 SAME = 0.01
 SIMILAR = 0.10  # of a ratio, with another kernel or compiler
 TICK = 16  # nanoseconds, of the guest's clock
-ROUNDING = 1  # nanosecond, of what is the mean of many
+# What a time can be off, in nanoseconds: that of a device's queues is the sum of two
+# callbacks, each a difference of two readings; that of a ring is the mean of many.
+SLACK = {"queues": 2 * TICK, "rings": 1}
 EARLIER = {"split": 8, "packed": 6.5}  # times, the last of 31 devices
 RING_SHARE = 1 / 4  # of what it costs to create the largest ring anew
 OVERHEAD = 0.01
@@ -307,8 +309,7 @@ def comparisons(figures, stored):
         if old is None:
             yield name, ["not stored"], ""
         elif same or kind == "registers":
-            slack = ROUNDING if kind == "rings" else TICK
-            yield name, list(moved(numbers(entry), numbers(old), SAME, slack)), ""
+            yield name, list(moved(numbers(entry), numbers(old), SAME, SLACK.get(kind, TICK))), ""
         else:
             yield name, None, "made with " + ", ".join(
                 f"{key} {value}, stored {stored['made_with'].get(key)}"
