@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Show the figures that bench.py found, and judge them: whether they are what the
 series promises, and the same as stored ones, times within 1 % or a tick of the
-guest's clock for each interval in them, counts exactly. Times are instruction counts of one kernel and compiler:
-where these are not those of the stored ones, only the ratios are compared, within
-10 %, and the times are a skip that says so.
+guest's clock for each interval in them, counts exactly. Times are instruction counts
+of one kernel and compiler: where these are not those of the stored ones, only the
+ratios are compared, within 10 %, and the times are a skip that says so.
 """
 
 from bench.kind import MANY
@@ -309,7 +309,8 @@ def comparisons(figures, stored):
         if old is None:
             yield name, ["not stored"], ""
         elif same or kind == "registers":
-            yield name, list(moved(numbers(entry), numbers(old), SAME, SLACK.get(kind, TICK))), ""
+            slack = SLACK.get(kind, TICK)
+            yield name, list(moved(numbers(entry), numbers(old), SAME, slack)), ""
         else:
             yield name, None, "made with " + ", ".join(
                 f"{key} {value}, stored {stored['made_with'].get(key)}"
