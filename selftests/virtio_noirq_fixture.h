@@ -15,6 +15,7 @@
  * VIRTIO_NOIRQ_CPUS		CPUs online,
  * VIRTIO_NOIRQ_PAGE_SIZE	bytes in a page,
  * VIRTIO_NOIRQ_IOMMU=1		devices with VIRTIO_F_ACCESS_PLATFORM
+ * VIRTIO_NOIRQ_DOMAIN=TYPE	the IOMMU attached them to such a domain
  * VIRTIO_NOIRQ_UNFIT=1	take devices, too, whose transport, or whose kernel,
  *				does not support the noirq phase: tests fail there
  *				that skip otherwise
@@ -159,6 +160,19 @@ static void check_machine(struct __test_metadata *const _metadata)
 	ASSERT_EQ(env_number("VIRTIO_NOIRQ_CPUS", cpus), cpus);
 }
 
+/* A disk that is not translated looks the same. */
+static void check_domain(struct __test_metadata *const _metadata,
+			 const char *device, const char *type)
+{
+	char path[128], found[32] = "";
+
+	snprintf(path, sizeof(path),
+		 "/sys/bus/virtio/devices/%s/../iommu_group/type", device);
+	ASSERT_EQ(0, read_file(path, found, sizeof(found)));
+	found[strcspn(found, "\n")] = '\0';
+	ASSERT_STREQ(type, found);
+}
+
 static void check_devices(struct __test_metadata *const _metadata,
 			  const struct test_env *env)
 {
@@ -168,6 +182,9 @@ static void check_devices(struct __test_metadata *const _metadata,
 		  env->ndevices);
 	for (i = 0; i < env->ndevices && env_number("VIRTIO_NOIRQ_IOMMU", 0); i++)
 		ASSERT_NE(0, device_number(env->devices[i], "features") & IOMMU);
+	for (i = 0; i < env->ndevices && getenv("VIRTIO_NOIRQ_DOMAIN"); i++)
+		check_domain(_metadata, env->devices[i],
+			     getenv("VIRTIO_NOIRQ_DOMAIN"));
 }
 
 FIXTURE_SETUP(noirq)

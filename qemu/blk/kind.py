@@ -23,6 +23,12 @@ SLOW_SLEEPERS = 2  # and if each cycle takes its time as well
 LONG_SLEEP = 4  # seconds, where it takes some to fall asleep in real time, as with MSI-X,
 LONGER_SLEEP = 8  # and with many devices
 ROOT_BUS = "pcie.0"
+# QEMU's arguments for an IOMMU, and the type of domain that the kernel uses with it
+IOMMUS = {
+    "-": ((), ""), "viommu": (("-device", f"virtio-iommu-pci,bus={ROOT_BUS}"), "DMA"),
+    # who is in no domain does not reach memory, from the start
+    "viommu-blocks": (
+        ("-device", f"virtio-iommu-pci,bus={ROOT_BUS},boot-bypass=off"), "identity")}
 RNG_PLACE = 30  # of an entropy device: its virtio-mmio bus
 SWAP_PLACE = 31  # of a disk: its virtio-mmio bus
 
@@ -121,6 +127,11 @@ class Guest(guest.Guest):
         failed = [found["name"].split(".")[-1] for found in log.tests if found["result"] == "fail"]
         return verdict == "fail" and failed[:1] == [test] and log.complaint.endswith(reason)
 
+    @property
+    def iommu(self):
+        """The IOMMU that the devices are behind."""
+        return IOMMUS[matrix.BUSES[self.cell.bus].iommu]
+
     def environment(self):
         """Return what init and the tests find in their environment."""
         cell = self.cell
@@ -131,14 +142,15 @@ class Guest(guest.Guest):
             "PROGRAMS": ",".join(self.tests()), "VARIANT": cell.variant,
             "CYCLES": self.cycles, "DEVICES": cell.devices,
             "CPUS": CPUS[cell.mode], "PAGE_SIZE": self.kernel.page_size,
-            "IOMMU": 1 if cell.iommu else "", "SLEEP_SEC": sleep if real_slow else "",
+            "IOMMU": 1 if cell.translated else "", "DOMAIN": self.iommu[1], "SLEEP_SEC": sleep if real_slow else "",
             "UNFIT": 1 if self.settings.expect == "fail" else "",
             "HOST": 1,  # answers what the tests ask for on the console
             "CHECKS": ",".join(self.kernel.checks), "WINDOW": 1 if self.kernel.checks else "",
             "SWAP": guest.address(SWAP_PLACE) + ".virtio_mmio" if swaps else "",
             "RESUME": 1 if self.boots else "",
             "REPLACED": f'"{self.other[1]}"' if self.other else ""}
-        return {"VIRTIO_NOIRQ_" + name: value for name, value in found.items()}
+        return {**{"VIRTIO_NOIRQ_" + name: value for name, value in found.items()},
+                **dict(word.split("=") for word in matrix.BUSES[cell.bus].parameters)}
 
     def machine(self):
         """Return QEMU's arguments for the machine."""
@@ -163,7 +175,7 @@ class Guest(guest.Guest):
 
     def disks(self):
         """Return QEMU's arguments for the devices under test."""
-        args = []
+        args = [*self.iommu[0]]
         others = self.other[:1] if self.other and self.boots else ()
         for place in range(self.cell.devices):
             image = os.path.join(self.settings.out, f"disk{place}.img")

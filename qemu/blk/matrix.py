@@ -21,7 +21,7 @@ FEATURES = {  # properties of a QEMU device
 MANY = 31  # devices, of the 32 places for them on the virt machine
 DEVICES = (1, MANY)
 MODES = ("icount", "smp")
-AXES = ("ring", "modes", "smp", "iommu", "bus")  # that a kernel can have besides
+AXES = ("ring", "modes", "smp", "iommu", "bus", "viommu")  # that a kernel can have besides
 GROUPS = ("all", "image", "debug")  # of cases; the soak has its own set
 LEGACY = "legacy"
 MMIO = "mmio"
@@ -29,7 +29,9 @@ MMIO = "mmio"
 FEW = ("pci-split", "pci-legacy", "pci-port-packed", "pci-kept-split_in_order",
        "pci-shared-packed_in_order", "pci-intx-split", "pci-split-faults", "pci-packed-config",
        "pci-intx-legacy-config", "pci-port-split-hibernate", "pci-split-other-queue",
-       "pci-port-packed_in_order-wakeup")
+       "pci-port-packed_in_order-wakeup",
+       "viommu-split-faults", "viommu-packed", "viommu-port-split_in_order",
+       "viommu-port-packed_in_order-hibernate", "viommu-same-split")
 SETS = {
     "full": "the whole matrix and all cases",
     "default": "the same on the usual kernel, where the next two are, too",
@@ -37,7 +39,7 @@ SETS = {
     "check": "few guests, that cover every pair of values; all cases",
     "coverage": "the same, on a kernel that counts what has run"}
 
-Bus = collections.namedtuple("Bus", "port properties lacks")
+Bus = collections.namedtuple("Bus", "axis place iommu parameters properties lacks")
 
 
 def words(text):
@@ -47,8 +49,8 @@ def words(text):
 
 LAYOUTS = {name: (legacy, words(properties)) for name, legacy, properties
            in read_table(os.path.join(HERE, "variants"))}
-BUSES = {name: Bus(place == "port", words(properties), words(lacks))
-         for name, place, properties, lacks in read_table(os.path.join(HERE, "buses"))}
+BUSES = {line[0]: Bus(*line[1:4], *map(words, line[4:]))
+         for line in read_table(os.path.join(HERE, "buses"))}
 CASES = {name: (mode, kernels, words(programs)) for name, mode, kernels, programs
          in read_table(os.path.join(HERE, "cases"))}
 
@@ -90,13 +92,18 @@ class Cell:
     @property
     def behind_port(self):
         """Whether each of them has a root port of its own."""
-        return BUSES[self.bus].port
+        return BUSES[self.bus].place == "port"
+
+    @property
+    def translated(self):
+        """Whether the devices do DMA by the addresses that they are told to."""
+        return self.iommu or BUSES[self.bus].iommu != "-"
 
     @property
     def properties(self):
         """The properties of each disk."""
         found = [*LAYOUTS[self.layout][1], *FEATURES[self.features], *BUSES[self.bus].properties]
-        if self.iommu:
+        if self.translated:
             found.append("iommu_platform=on")
         if self.on_pci:
             found += [f"disable-legacy={'off' if self.layout == LEGACY else 'on'}",
@@ -110,7 +117,7 @@ class Cell:
         """
         if self.case == "other-queue" and not self.on_pci:
             return False  # virtio-mmio has 1024 entries, whatever the device has
-        return self.layout != LEGACY or not self.iommu and not self.behind_port
+        return self.layout != LEGACY or not self.translated and not self.behind_port
 
     @property
     def programs(self):
@@ -121,7 +128,7 @@ class Cell:
 
 def buses(config):
     """Return the buses that a kernel is for."""
-    return [bus for bus in BUSES if (bus != MMIO) == ("bus" in config.axes)]
+    return [name for name, bus in BUSES.items() if bus.axis in config.axes] or [MMIO]
 
 
 def cells_of(config):
@@ -192,8 +199,9 @@ def guests(subset):
     found = []
     on_default = subset in ("layouts", "soak")
     for config in configs("blk", "default" if on_default else subset):
-        if subset == "check" and "bus" in config.axes:
-            some = [cell for name, cell in cells().items() if name in FEW]
+        if subset == "check" and MMIO not in buses(config):
+            some = [cell for name, cell in cells().items()
+                    if name in FEW and cell.bus in buses(config)]
         elif subset == "check":
             some = [cell for its, cell in chosen if its == config]
             some += few_cases(config)
