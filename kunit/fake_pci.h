@@ -25,6 +25,7 @@
 #include <linux/pm.h>
 #include <linux/scatterlist.h>
 #include <linux/suspend.h>
+#include <linux/unaligned.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
@@ -855,8 +856,7 @@ static inline void vpci_add_msix(struct vpci *pci)
 
 static inline void vpci_set_config16(struct vpci *pci, u8 offset, u16 value)
 {
-	pci->config[offset] = value;
-	pci->config[offset + 1] = value >> 8;
+	put_unaligned_le16(value, pci->config + offset);
 }
 
 static inline void vpci_create_function(struct vpci *pci)

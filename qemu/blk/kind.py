@@ -142,7 +142,8 @@ class Guest(guest.Guest):
             "PROGRAMS": ",".join(self.tests()), "VARIANT": cell.variant,
             "CYCLES": self.cycles, "DEVICES": cell.devices,
             "CPUS": CPUS[cell.mode], "PAGE_SIZE": self.kernel.page_size,
-            "IOMMU": 1 if cell.translated else "", "DOMAIN": self.iommu[1], "SLEEP_SEC": sleep if real_slow else "",
+            "IOMMU": 1 if cell.translated else "", "DOMAIN": self.iommu[1],
+            "SLEEP_SEC": sleep if real_slow else "",
             "UNFIT": 1 if self.settings.expect == "fail" else "",
             "HOST": 1,  # answers what the tests ask for on the console
             "CHECKS": ",".join(self.kernel.checks), "WINDOW": 1 if self.kernel.checks else "",
