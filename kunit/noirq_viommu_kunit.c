@@ -1,0 +1,887 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests for virtio-iommu: requests to a device that does not answer, and
+ * what a device has after the noirq phase of system sleep.
+ */
+#include "fake_viommu.h"
+
+/* What the device can do in a request */
+
+static int hw_refuse(struct fake_virtio *fake)
+{
+	return VIRTIO_IOMMU_S_NOMEM;
+}
+
+static int hw_refuse_third(struct fake_virtio *fake)
+{
+	return ++fake->seen == 3 ? VIRTIO_IOMMU_S_NOMEM : 0;
+}
+
+static int hw_refuse_first(struct fake_virtio *fake)
+{
+	return ++fake->seen == 1 ? VIRTIO_IOMMU_S_NOMEM : 0;
+}
+
+static int hw_say_nothing(struct fake_virtio *fake)
+{
+	return HW_SILENT;
+}
+
+/* How many descriptors the device has when it is reset */
+static int hw_look_at_reset(struct fake_virtio *fake)
+{
+	struct virtqueue *vq;
+
+	virtio_device_for_each_vq(&fake->vdev, vq)
+		fake->seen += virtqueue_get_vring_size(vq) - vq->num_free;
+
+	return 0;
+}
+
+/* What can happen while the driver waits */
+
+static void hw_break(void)
+{
+	if (hw.waited_ms == 3)
+		virtio_break_device(&hw.fake->vdev);
+}
+
+static void hw_wake_up(void)
+{
+	if (hw.waited_ms < 3)
+		return;
+
+	hw.mute = false;
+	hw_notify(hw_viommu()->vqs[VIOMMU_REQUEST_VQ]);
+}
+
+/* How long the driver waits for one answer, in ms */
+static unsigned int hw_wait(struct iommu_domain *domain, unsigned int page,
+			    int *ret)
+{
+	unsigned int before = hw.waited_ms;
+
+	*ret = hw_map_page(domain, page);
+
+	return hw.waited_ms - before;
+}
+
+static bool hw_is_linked(struct device *dev)
+{
+	struct device_link *link;
+
+	list_for_each_entry(link, &dev->links.suppliers, c_node)
+		if (link->supplier == hw.fake->parent)
+			return true;
+
+	return false;
+}
+
+static bool hw_is_bypassed(u32 id)
+{
+	return hw.endpoints[id].attached && hw.endpoints[id].bypass;
+}
+
+static void hw_expect_state(struct kunit *test, const char *wanted)
+{
+	KUNIT_EXPECT_STREQ(test, hw_state(test), wanted);
+}
+
+/* The core has given the device up, and nobody reaches memory. */
+static void hw_expect_closed(struct kunit *test)
+{
+	u32 id;
+
+	KUNIT_EXPECT_EQ(test, hw.config.bypass, 0);
+	for (id = 0; id < HW_ENDPOINTS; id++)
+		KUNIT_EXPECT_EQ(test, hw_translate(id, HW_MAPPINGS), U64_MAX);
+}
+
+/* Tests of a device that does not answer */
+
+/* Test that nobody waits for more than 5 s if a device does not answer. */
+static void noirq_wait_ends(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 1);
+	unsigned int ms;
+	int ret;
+
+	hw.mute = true;
+	ms = hw_wait(domain, 1, &ret);
+	KUNIT_EXPECT_EQ(test, ret, -ETIMEDOUT);
+	KUNIT_EXPECT_GE(test, ms, 5000);
+	KUNIT_EXPECT_LT(test, ms, 6000);
+	KUNIT_EXPECT_EQ(test, hw_logged("no answer within 5000 ms"), 1);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 1);
+}
+
+/* Test that only the first one waits. */
+static void noirq_later_do_not_wait(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 1);
+	unsigned int i;
+	int ret;
+
+	hw.mute = true;
+	hw_wait(domain, 1, &ret);
+	for (i = 0; i < 2 * HW_REQUESTS; i++) {
+		KUNIT_EXPECT_EQ(test, hw_wait(domain, 2 + i, &ret), 0);
+		KUNIT_EXPECT_EQ(test, ret, -EIO);
+	}
+}
+
+/* Test that a device which takes its time is waited for. */
+static void noirq_waits(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 1);
+	int ret;
+
+	hw.mute = true;
+	hw.waited = hw_wake_up;
+	KUNIT_EXPECT_EQ(test, hw_wait(domain, 1, &ret), 3);
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2);
+}
+
+/* Test that nobody waits any more for a device that was broken meanwhile. */
+static void noirq_broken_ends_wait(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 1);
+	int ret;
+
+	hw.mute = true;
+	hw.waited = hw_break;
+	KUNIT_EXPECT_EQ(test, hw_wait(domain, 1, &ret), 3);
+	KUNIT_EXPECT_EQ(test, ret, -EIO);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 1);
+}
+
+/* Test that a full ring of requests that are not answered is an error. */
+static void noirq_full_ring_fails(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 1);
+	unsigned int i;
+
+	hw.mute = true;
+	for (i = 1; i <= HW_REQUESTS; i++)
+		KUNIT_ASSERT_EQ(test, hw_map_page_nosync(domain, i), 0);
+	KUNIT_EXPECT_EQ(test, hw_map_page(domain, i), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, i * SZ_4K), 0);
+}
+
+/* Test that a late answer is not copied to where nobody waits any more. */
+static void noirq_late_answer(struct kunit *test)
+{
+	struct virtio_iommu_req_detach detach = {
+		.head.type = VIRTIO_IOMMU_T_DETACH,
+		.tail.status = VIRTIO_IOMMU_S_RANGE,
+	};
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 1);
+
+	fake_at(hw.fake, "detach", hw_say_nothing);
+	hw.waited = hw_break;
+	KUNIT_ASSERT_EQ(test, viommu_send_req_sync(hw_viommu(), &detach,
+						   sizeof(detach)), -EIO);
+
+	/* As the core does if a device cannot be frozen after all */
+	hw_heal();
+	__virtio_unbreak_device(&hw.fake->vdev);
+	hw_answer_held();
+	KUNIT_ASSERT_EQ(test, hw_map_page(domain, 1), 0);
+	KUNIT_EXPECT_EQ(test, detach.tail.status, VIRTIO_IOMMU_S_RANGE);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2);
+}
+
+/* Test that removing the device frees what was not answered. */
+static void noirq_remove_frees(struct kunit *test)
+{
+	unsigned int freed;
+
+	hw_plug(test, 1);
+	hw.mute = true;
+	hw_unplug(1);
+	KUNIT_ASSERT_EQ(test, list_count_nodes(&hw_viommu()->requests), 1);
+	KUNIT_EXPECT_EQ(test, hw_logged("could not detach endpoint"), 1);
+
+	freed = hw.freed;
+	fake_unbind(hw.fake);
+	KUNIT_EXPECT_EQ(test, hw.freed - freed, 1);
+}
+
+/* Tests of the order of devices */
+
+/* Test that an endpoint is resumed after the parent of the IOMMU. */
+static void noirq_link(struct kunit *test)
+{
+	KUNIT_EXPECT_TRUE(test, hw_is_linked(hw_plug(test, 1)));
+	KUNIT_EXPECT_TRUE(test, hw_is_linked(hw_plug(test, 2)));
+	hw_unplug(1);
+	KUNIT_EXPECT_TRUE(test, hw_is_linked(&hw.pdevs[2]->dev));
+}
+
+/* Test that it is no longer when the IOMMU has gone. */
+static void noirq_link_goes(struct kunit *test)
+{
+	struct iommu_device *iommu = &hw_viommu()->iommu;
+	struct device *dev = hw_plug(test, 1);
+
+	iommu_device_unregister(iommu);
+	KUNIT_EXPECT_FALSE(test, hw.endpoints[1].attached);
+	KUNIT_EXPECT_FALSE(test, hw_is_linked(dev));
+
+	/* As the driver finds it when it is removed */
+	KUNIT_EXPECT_EQ(test, iommu_device_register(iommu, &viommu_ops,
+						    hw.fake->parent), 0);
+}
+
+/* Tests of attaching */
+
+/* Test that a domain brings each mapping once, in as few batches as possible. */
+static void noirq_attach_replays(struct kunit *test)
+{
+	struct iommu_domain *domain;
+
+	hw_plug(test, 1);
+	domain = hw_domain(test, 1);
+	hw_map_pages(test, domain, 5 * HW_REQUESTS + 1);
+	KUNIT_EXPECT_EQ(test, hw.maps, 0);
+
+	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 1), 0);
+	KUNIT_EXPECT_EQ(test, hw.maps, 5 * HW_REQUESTS + 1);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 5 * HW_REQUESTS + 1);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 7), SZ_1M + 7 * SZ_4K);
+	KUNIT_EXPECT_EQ(test, hw.batch, HW_REQUESTS);
+}
+
+/* Test that the second endpoint of a domain finds the mappings there. */
+static void noirq_attach_second(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 3);
+
+	hw_plug(test, 2);
+	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	KUNIT_EXPECT_EQ(test, hw.maps, 3);
+	KUNIT_EXPECT_EQ(test, hw_translate(2, 2), SZ_1M + 2 * SZ_4K);
+}
+
+/* Test that an endpoint is not attached to a domain whose mappings are refused. */
+static void noirq_attach_fails(struct kunit *test)
+{
+	struct iommu_domain *domain;
+
+	hw_plug(test, 1);
+	domain = hw_domain(test, 1);
+	hw_map_pages(test, domain, 2 * HW_REQUESTS);
+	fake_at(hw.fake, "map", hw_refuse_third);
+	KUNIT_EXPECT_EQ(test, hw_attach_to(domain, 1), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2 * HW_REQUESTS - 1);
+
+	/* As if it was new: what it had was half of it. */
+	hw_detach_endpoint(&hw.endpoints[1]);
+	KUNIT_EXPECT_EQ(test, hw_attach_to(domain, 1), 0);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2 * HW_REQUESTS);
+}
+
+/* Test that an error of an earlier request is not one of the replay. */
+static void noirq_attach_after_error(struct kunit *test)
+{
+	struct iommu_domain *first = hw_plug_mapped(test, 1, 1), *second;
+
+	fake_at(hw.fake, "map", hw_refuse);
+	hw_map_page(first, 1);
+	fake_heal(hw.fake);
+
+	hw_plug(test, 2);
+	second = hw_domain(test, 2);
+	hw_map_pages(test, second, 2);
+	KUNIT_EXPECT_EQ(test, hw_attach_to(second, 2), 0);
+	KUNIT_EXPECT_EQ(test, hw_mapped(2), 2);
+}
+
+/* Tests of whole sleep cycles */
+
+/* Test that the device has the same endpoints, domains and mappings afterwards. */
+static void noirq_restores_all(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 9);
+	const char *before;
+	int cycle;
+
+	hw_plug(test, 2);
+	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	hw_plug_mapped(test, 3, 5);
+	hw_plug(test, 0);
+	before = hw_state(test);
+	KUNIT_ASSERT_TRUE(test, hw_is_bypassed(0));
+
+	for (cycle = 1; cycle <= 2; cycle++) {
+		hw_cycle(test);
+		hw_expect_state(test, before);
+	}
+	KUNIT_EXPECT_EQ(test, hw_map_page(domain, 20), 0);
+	KUNIT_EXPECT_EQ(test, hw_translate(2, 20), SZ_1M + 20 * SZ_4K);
+}
+
+/* Test that it has them before it is restored in the normal phase. */
+static void noirq_restores_early(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 3);
+
+	hw_down(test);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 2), U64_MAX);
+	KUNIT_ASSERT_EQ(test, hw_up_noirq(), 0);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 2), SZ_1M + 2 * SZ_4K);
+	KUNIT_EXPECT_EQ(test, hw_map_page(domain, 3), 0);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 3), SZ_1M + 3 * SZ_4K);
+	KUNIT_EXPECT_EQ(test, virtio_device_restore(&hw.fake->vdev), 0);
+}
+
+/* Test that the mappings of a domain are sent once, for all its endpoints. */
+static void noirq_sends_once(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 6);
+	u32 id;
+
+	for (id = 2; id < HW_ENDPOINTS; id++) {
+		hw_plug(test, id);
+		KUNIT_ASSERT_EQ(test, hw_attach_to(domain, id), 0);
+	}
+
+	hw.maps = 0;
+	hw.batch = 0;
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw.maps, 6);
+	KUNIT_EXPECT_EQ(test, hw.batch, HW_REQUESTS);
+}
+
+/* Test that a domain without endpoints is sent when it gets one. */
+static void noirq_domain_without_endpoints(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 3);
+	const char *before = hw_state(test);
+
+	hw_detach_from(1);
+	hw.maps = 0;
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw.maps, 0);
+	KUNIT_EXPECT_TRUE(test, hw_is_bypassed(1));
+
+	KUNIT_EXPECT_EQ(test, hw_attach_to(domain, 1), 0);
+	hw_expect_state(test, before);
+}
+
+/* Test that an endpoint without a domain does not get one. */
+static void noirq_endpoint_without_domain(struct kunit *test)
+{
+	hw_plug(test, 1);
+	hw_plug_mapped(test, 2, 1);
+	viommu_detach_dev(dev_iommu_priv_get(&hw.pdevs[1]->dev));
+	hw_cycle(test);
+	KUNIT_EXPECT_FALSE(test, hw.endpoints[1].attached);
+	KUNIT_EXPECT_EQ(test, hw_mapped(2), 1);
+}
+
+/* Test that all works without identity domains, which are mapped then. */
+static void noirq_without_bypass_config(struct kunit *test)
+{
+	const char *before;
+
+	hw_take_away_bypass_config(test);
+	hw_plug(test, 1);
+	hw_plug_mapped(test, 2, 3);
+	before = hw_state(test);
+	KUNIT_ASSERT_EQ(test, hw_translate(1, 5), 5 * SZ_4K);
+	KUNIT_ASSERT_FALSE(test, hw_is_bypassed(1));
+
+	hw_cycle(test);
+	hw_expect_state(test, before);
+}
+
+/* Test that a transition that is aborted before the noirq phase changes nothing. */
+static void noirq_abort(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 3);
+	const char *before = hw_state(test);
+
+	fake_calls(test);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&hw.fake->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&hw.fake->vdev), 0);
+	KUNIT_EXPECT_STREQ(test, fake_calls(test), "");
+	hw_expect_state(test, before);
+	KUNIT_EXPECT_EQ(test, hw_map_page(domain, 3), 0);
+}
+
+/* Test that an abort heals a device that does not work any more. */
+static void noirq_abort_recovers(struct kunit *test)
+{
+	const char *before;
+
+	hw_plug_mapped(test, 1, 3);
+	before = hw_state(test);
+	virtio_break_device(&hw.fake->vdev);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&hw.fake->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&hw.fake->vdev), 0);
+	hw_expect_state(test, before);
+}
+
+/* Test that an endpoint that was unplugged is not attached again. */
+static void noirq_unplugged(struct kunit *test)
+{
+	hw_plug_mapped(test, 1, 1);
+	hw_plug_mapped(test, 2, 1);
+	hw_cycle(test);
+	hw_unplug(1);
+	hw_cycle(test);
+	KUNIT_EXPECT_FALSE(test, hw.endpoints[1].attached);
+	KUNIT_EXPECT_EQ(test, hw_mapped(2), 1);
+}
+
+/* Tests of bypass */
+
+/* Test that bypass is off from before the reset until all are attached. */
+static void noirq_bypass_order(struct kunit *test)
+{
+	hw_plug_mapped(test, 1, 1);
+	hw_plug(test, 2);
+	fake_calls(test);
+
+	hw_down(test);
+	KUNIT_EXPECT_TRUE(test, strstarts(fake_calls(test), "bypass=0 reset "));
+	hw.config.bypass = 1;
+	KUNIT_ASSERT_EQ(test, hw_up_noirq(), 0);
+	KUNIT_EXPECT_STREQ(test, fake_calls_from(test, "status=0f"),
+			   "status=0f bypass=0 attach map attach bypass=1 ");
+	KUNIT_EXPECT_EQ(test, hw.config.bypass, 1);
+	KUNIT_EXPECT_EQ(test, virtio_device_restore(&hw.fake->vdev), 0);
+}
+
+/* Test that it stays off if it was. */
+static void noirq_bypass_off(struct kunit *test)
+{
+	fake_unbind(hw.fake);
+	hw.config.bypass = 0;
+	fake_bind(test, hw.fake);
+	hw_plug_mapped(test, 1, 2);
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw.config.bypass, 0);
+	KUNIT_EXPECT_EQ(test, hw_translate(2, 0), U64_MAX);
+}
+
+/* Test that a device without this field is not asked to change it. */
+static void noirq_bypass_is_not_there(struct kunit *test)
+{
+	hw_take_away_bypass_config(test);
+	hw_plug_mapped(test, 1, 2);
+	fake_calls(test);
+	hw_cycle(test);
+	KUNIT_EXPECT_NULL(test, strstr(fake_calls(test), "bypass="));
+}
+
+/* Tests of what is done while the device is frozen */
+
+/* Test that a mapping that was made meanwhile is there afterwards. */
+static void noirq_frozen_map(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 1);
+
+	hw_down(test);
+	KUNIT_EXPECT_EQ(test, hw_map_page(domain, 1), 0);
+	hw_up(test);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 1), SZ_1M + SZ_4K);
+}
+
+/* Test that one that was removed is not. */
+static void noirq_frozen_unmap(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+
+	hw_down(test);
+	KUNIT_EXPECT_EQ(test, iommu_unmap(domain, SZ_4K, SZ_4K), SZ_4K);
+	hw_up(test);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 1);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 1), U64_MAX);
+}
+
+/* Test that an endpoint is in the domain that it was attached to meanwhile. */
+static void noirq_frozen_attach(struct kunit *test)
+{
+	struct iommu_domain *domain;
+
+	hw_plug(test, 1);
+	domain = hw_domain(test, 1);
+	hw_map_pages(test, domain, 2);
+	hw_down(test);
+	KUNIT_EXPECT_EQ(test, hw_attach_to(domain, 1), 0);
+	hw_up(test);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2);
+	KUNIT_EXPECT_EQ(test, hw.maps, 2);
+}
+
+/* Test that one that was detached is not. */
+static void noirq_frozen_detach(struct kunit *test)
+{
+	hw_plug_mapped(test, 1, 2);
+	hw_down(test);
+	hw_detach_from(1);
+	hw_up(test);
+	KUNIT_EXPECT_TRUE(test, hw_is_bypassed(1));
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 0);
+}
+
+/* Test that an endpoint can be unplugged meanwhile. */
+static void noirq_frozen_unplug(struct kunit *test)
+{
+	hw_plug_mapped(test, 1, 1);
+	hw_plug_mapped(test, 2, 1);
+	hw_down(test);
+	hw_unplug(1);
+	hw_up(test);
+	KUNIT_EXPECT_FALSE(test, hw.endpoints[1].attached);
+	KUNIT_EXPECT_EQ(test, hw_mapped(2), 1);
+}
+
+/* Test that nobody knows what a new endpoint needs until the device can be asked. */
+static void noirq_frozen_probe(struct kunit *test)
+{
+	hw_down(test);
+	KUNIT_EXPECT_NULL(test, hw_plug(test, 1)->iommu_group);
+	hw_up(test);
+	KUNIT_EXPECT_FALSE(test, hw.endpoints[1].attached);
+
+	hw_unplug(1);
+	KUNIT_EXPECT_NOT_NULL(test, hw_plug(test, 1)->iommu_group);
+	KUNIT_EXPECT_TRUE(test, hw_is_bypassed(1));
+}
+
+/* Test that nothing is sent while the device is frozen, and nobody waits. */
+static void noirq_frozen_is_silent(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+	unsigned int waited = hw.waited_ms;
+
+	hw_down(test);
+	fake_calls(test);
+	KUNIT_EXPECT_EQ(test, hw_map_page(domain, 2), 0);
+	hw_detach_from(1);
+	KUNIT_EXPECT_STREQ(test, fake_calls(test), "");
+	KUNIT_EXPECT_EQ(test, virtqueue_get_vring_size(hw_viommu()->vqs[0]),
+			hw_viommu()->vqs[0]->num_free);
+	KUNIT_EXPECT_EQ(test, hw.waited_ms, waited);
+	hw_up(test);
+}
+
+/* Tests of requests in flight */
+
+/* Test that a request that nobody waited for yet is answered before the reset. */
+static void noirq_in_flight(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 1);
+
+	KUNIT_ASSERT_EQ(test, hw_map_page_nosync(domain, 1), 0);
+	fake_calls(test);
+	hw_down(test);
+	KUNIT_EXPECT_TRUE(test, strstarts(fake_calls(test), "bypass=0 map reset "));
+	hw_up(test);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2);
+}
+
+/* Test that one that was not answered is taken back, and what it was for is done. */
+static void noirq_in_flight_unanswered(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 1);
+	unsigned int freed;
+
+	KUNIT_ASSERT_EQ(test, hw_map_page_nosync(domain, 1), 0);
+	hw.mute = true;
+	freed = hw.freed;
+	hw_down(test);
+	KUNIT_EXPECT_EQ(test, hw.freed - freed, 1);
+
+	hw_heal();
+	hw_up(test);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2);
+	KUNIT_EXPECT_EQ(test, hw_map_page(domain, 2), 0);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 3);
+}
+
+/* Test that no buffer is taken back that the device may still write to. */
+static void noirq_reset_comes_first(struct kunit *test)
+{
+	hw_plug_mapped(test, 1, 2);
+	fake_at(hw.fake, "reset", hw_look_at_reset);
+	hw_down(test);
+	KUNIT_EXPECT_EQ(test, hw.fake->seen, HW_EVENTS);
+	hw_up(test);
+}
+
+/* Test that a device which cannot be reset keeps its buffers, until it can. */
+static void noirq_reset_hangs(struct kunit *test)
+{
+	const char *before;
+
+	hw_plug_mapped(test, 1, 2);
+	before = hw_state(test);
+	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&hw.fake->vdev), 0);
+	hw.fake->stuck = VIRTIO_CONFIG_S_DRIVER_OK;
+	virtio_device_freeze_noirq(&hw.fake->vdev);
+	KUNIT_EXPECT_EQ(test, hw_viommu()->vqs[VIOMMU_EVENT_VQ]->num_free, 0);
+
+	hw_heal();
+	hw_up(test);
+	hw_expect_state(test, before);
+}
+
+/* Tests of events */
+
+/* Test that the device has all buffers for events, and knows that. */
+static void noirq_events(struct kunit *test)
+{
+	unsigned int i;
+
+	hw_down(test);
+	KUNIT_ASSERT_EQ(test, hw_up_noirq(), 0);
+	KUNIT_EXPECT_TRUE(test, hw.knows_events);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&hw.fake->vdev), 0);
+
+	for (i = 0; i < HW_EVENTS; i++)
+		KUNIT_EXPECT_TRUE(test, hw_fault(7));
+	KUNIT_EXPECT_FALSE(test, hw_fault(7));
+	vring_interrupt(0, hw_viommu()->vqs[VIOMMU_EVENT_VQ]);
+	KUNIT_EXPECT_EQ(test, hw_faults_logged(), HW_EVENTS);
+	KUNIT_EXPECT_TRUE(test, hw_fault(7));
+}
+
+/* Test that a fault that was reported before the reset is not lost. */
+static void noirq_fault_before(struct kunit *test)
+{
+	KUNIT_ASSERT_TRUE(test, hw_fault(7));
+	hw_down(test);
+	KUNIT_EXPECT_EQ(test, hw_faults_logged(), 1);
+	hw_up(test);
+	KUNIT_EXPECT_EQ(test, hw_faults_logged(), 1);
+}
+
+/* Test that one that was reported in the noirq phase is not. */
+static void noirq_fault_meanwhile(struct kunit *test)
+{
+	hw_down(test);
+	KUNIT_ASSERT_EQ(test, hw_up_noirq(), 0);
+	KUNIT_ASSERT_TRUE(test, hw_fault(7));
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&hw.fake->vdev), 0);
+	KUNIT_EXPECT_EQ(test, hw_faults_logged(), 1);
+}
+
+/* Tests of a device that does not come back */
+
+/* Test that a device that does not answer is given up, and nobody reaches memory. */
+static void noirq_silent_is_safe(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+
+	hw_plug(test, 2);
+	hw_down(test);
+	hw.mute = true;
+	KUNIT_EXPECT_EQ(test, hw_up_noirq(), -ETIMEDOUT);
+	hw_expect_closed(test);
+	KUNIT_EXPECT_EQ(test, virtio_device_restore(&hw.fake->vdev), -EIO);
+	hw_expect_closed(test);
+	KUNIT_EXPECT_EQ(test, hw_map_page(domain, 2), -EIO);
+}
+
+/* Test that the device is waited for once, not for each endpoint. */
+static void noirq_silent_once(struct kunit *test)
+{
+	unsigned int waited;
+
+	hw_plug(test, 1);
+	hw_plug(test, 2);
+	hw_plug(test, 3);
+	hw_down(test);
+	hw.mute = true;
+	waited = hw.waited_ms;
+	KUNIT_EXPECT_EQ(test, hw_up_noirq(), -ETIMEDOUT);
+	KUNIT_EXPECT_LT(test, hw.waited_ms - waited, 6000);
+	KUNIT_EXPECT_EQ(test, hw_logged("could not attach"), 0);
+}
+
+/* Test that a device that the core does not set up again is no frozen one. */
+static void noirq_not_set_up(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+
+	hw_down(test);
+	hw.fake->lost = BIT_ULL(VIRTIO_IOMMU_F_MAP_UNMAP);
+	KUNIT_ASSERT_NE(test, hw_up_noirq(), 0);
+	hw_expect_closed(test);
+	KUNIT_EXPECT_EQ(test, hw_map_page(domain, 2), -EIO);
+	KUNIT_EXPECT_EQ(test, virtio_device_restore(&hw.fake->vdev), -EIO);
+	KUNIT_EXPECT_EQ(test, hw_map_page(domain, 2), -EIO);
+
+	hw_heal();
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2);
+}
+
+/* Test that the next sleep cycle brings it back. */
+static void noirq_silent_then_cycle(struct kunit *test)
+{
+	const char *before;
+
+	hw_plug_mapped(test, 1, 2);
+	hw_plug(test, 2);
+	before = hw_state(test);
+	hw_down(test);
+	hw.mute = true;
+	KUNIT_ASSERT_NE(test, hw_up_noirq(), 0);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&hw.fake->vdev), -EIO);
+
+	hw_heal();
+	hw_cycle(test);
+	hw_expect_state(test, before);
+}
+
+/* Test that an endpoint which cannot be attached stays blocked, and no other. */
+static void noirq_refused_endpoint(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+
+	hw_plug(test, 2);
+	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	fake_at(hw.fake, "attach", hw_refuse_first);
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 1), U64_MAX);
+	KUNIT_EXPECT_EQ(test, hw_translate(2, 1), SZ_1M + SZ_4K);
+	KUNIT_EXPECT_EQ(test, hw.config.bypass, 0);
+	KUNIT_EXPECT_EQ(test, hw_logged("could not attach"), 1);
+}
+
+/* Test that the next sleep cycle attaches it. */
+static void noirq_refused_then_cycle(struct kunit *test)
+{
+	const char *before;
+
+	hw_plug_mapped(test, 1, 2);
+	hw_plug(test, 2);
+	before = hw_state(test);
+	fake_at(hw.fake, "attach", hw_refuse);
+	hw_cycle(test);
+	KUNIT_EXPECT_STREQ(test, hw_state(test), "bypass=0");
+
+	hw_heal();
+	hw_cycle(test);
+	hw_expect_state(test, before);
+}
+
+/* Test that bypass stays off if a mapping is refused. */
+static void noirq_refused_mapping(struct kunit *test)
+{
+	const char *before;
+
+	hw_plug_mapped(test, 1, 2 * HW_REQUESTS);
+	before = hw_state(test);
+	fake_at(hw.fake, "map", hw_refuse_third);
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw.config.bypass, 0);
+
+	hw_heal();
+	hw_cycle(test);
+	hw_expect_state(test, before);
+}
+
+/*
+ * The suite
+ */
+
+static bool was_passthrough;
+
+/* Endpoints are attached to identity domains, on each architecture. */
+static int noirq_viommu_suite_init(struct kunit_suite *suite)
+{
+	was_passthrough = iommu_default_passthrough();
+	iommu_set_default_passthrough(false);
+
+	return 0;
+}
+
+static void noirq_viommu_suite_exit(struct kunit_suite *suite)
+{
+	if (!was_passthrough)
+		iommu_set_default_translated(false);
+}
+
+static int noirq_viommu_init(struct kunit *test)
+{
+	hw_init(test);
+
+	return 0;
+}
+
+static void noirq_viommu_exit(struct kunit *test)
+{
+	hw_exit(test);
+}
+
+static struct kunit_case noirq_viommu_cases[] = {
+	KUNIT_CASE(noirq_wait_ends),
+	KUNIT_CASE(noirq_later_do_not_wait),
+	KUNIT_CASE(noirq_waits),
+	KUNIT_CASE(noirq_broken_ends_wait),
+	KUNIT_CASE(noirq_full_ring_fails),
+	KUNIT_CASE(noirq_late_answer),
+	KUNIT_CASE(noirq_remove_frees),
+	KUNIT_CASE(noirq_link),
+	KUNIT_CASE(noirq_link_goes),
+	KUNIT_CASE(noirq_attach_replays),
+	KUNIT_CASE(noirq_attach_second),
+	KUNIT_CASE(noirq_attach_fails),
+	KUNIT_CASE(noirq_attach_after_error),
+	KUNIT_CASE(noirq_restores_all),
+	KUNIT_CASE(noirq_restores_early),
+	KUNIT_CASE(noirq_sends_once),
+	KUNIT_CASE(noirq_domain_without_endpoints),
+	KUNIT_CASE(noirq_endpoint_without_domain),
+	KUNIT_CASE(noirq_without_bypass_config),
+	KUNIT_CASE(noirq_abort),
+	KUNIT_CASE(noirq_abort_recovers),
+	KUNIT_CASE(noirq_unplugged),
+	KUNIT_CASE(noirq_bypass_order),
+	KUNIT_CASE(noirq_bypass_off),
+	KUNIT_CASE(noirq_bypass_is_not_there),
+	KUNIT_CASE(noirq_frozen_map),
+	KUNIT_CASE(noirq_frozen_unmap),
+	KUNIT_CASE(noirq_frozen_attach),
+	KUNIT_CASE(noirq_frozen_detach),
+	KUNIT_CASE(noirq_frozen_unplug),
+	KUNIT_CASE(noirq_frozen_probe),
+	KUNIT_CASE(noirq_frozen_is_silent),
+	KUNIT_CASE(noirq_in_flight),
+	KUNIT_CASE(noirq_in_flight_unanswered),
+	KUNIT_CASE(noirq_reset_comes_first),
+	KUNIT_CASE_SLOW(noirq_reset_hangs),
+	KUNIT_CASE(noirq_events),
+	KUNIT_CASE(noirq_fault_before),
+	KUNIT_CASE(noirq_fault_meanwhile),
+	KUNIT_CASE(noirq_silent_is_safe),
+	KUNIT_CASE(noirq_silent_once),
+	KUNIT_CASE(noirq_not_set_up),
+	KUNIT_CASE(noirq_silent_then_cycle),
+	KUNIT_CASE(noirq_refused_endpoint),
+	KUNIT_CASE(noirq_refused_then_cycle),
+	KUNIT_CASE(noirq_refused_mapping),
+	{}
+};
+
+static struct kunit_suite noirq_viommu_suite = {
+	.name = "virtio_noirq_viommu",
+	.suite_init = noirq_viommu_suite_init,
+	.suite_exit = noirq_viommu_suite_exit,
+	.init = noirq_viommu_init,
+	.exit = noirq_viommu_exit,
+	.test_cases = noirq_viommu_cases,
+};
+
+kunit_test_suite(noirq_viommu_suite);
+
+MODULE_DESCRIPTION("KUnit tests for virtio-iommu in the noirq phase of system sleep");
+MODULE_LICENSE("GPL");
