@@ -10,13 +10,12 @@
 
 #include <linux/delay.h>
 #include <linux/hrtimer.h>
-#include <linux/io.h>
 #include <linux/platform_device.h>
 #include <linux/workqueue.h>
 
 #include <kunit/test-bug.h>
 
-#include "fake_virtio.h"
+#include "fake_split.h"
 
 /* Two descriptors for each command, one for each notification */
 #define SCMI_COMMANDS		(FAKE_QUEUE_SIZE / 2)
@@ -87,8 +86,7 @@ struct fake_scmi {
 	struct scmi_chan_info rx;
 
 	/* Of each queue, how far the device is in its rings */
-	u16 avail[VIRTIO_SCMI_VQ_MAX_CNT];
-	u16 used[VIRTIO_SCMI_VQ_MAX_CNT];
+	struct fake_split split[VIRTIO_SCMI_VQ_MAX_CNT];
 	struct hrtimer late;
 
 	/* The SCMI core, and what a function saw that it called */
@@ -110,29 +108,10 @@ static inline struct scmi_vio_channel *scmi_channel(int index)
 
 /* The device */
 
-static inline struct vring_desc *scmi_desc(int index, u16 id)
-{
-	struct vring_desc *table;
-
-	table = phys_to_virt(virtqueue_get_desc_addr(scmi_channel(index)->vqueue));
-
-	return &table[id];
-}
-
 /* Return the next buffer that it was given, or NULL. */
 static inline struct vring_desc *scmi_take(int index)
 {
-	struct virtqueue *vq = scmi_channel(index)->vqueue;
-	struct vring_avail *avail = phys_to_virt(virtqueue_get_avail_addr(vq));
-	u16 at = scmi.avail[index];
-
-	/* A device that was reset does not know where its rings are. */
-	if (!scmi.fake->has_vqs || virtio16_to_cpu(vq->vdev, avail->idx) == at)
-		return NULL;
-
-	scmi.avail[index]++;
-
-	return scmi_desc(index, virtio16_to_cpu(vq->vdev, avail->ring[at % FAKE_QUEUE_SIZE]));
+	return fake_take(scmi_channel(index)->vqueue, &scmi.split[index]);
 }
 
 /* Put a message with this header and words into a buffer, and give it back. */
@@ -140,21 +119,12 @@ static inline void scmi_use(int index, struct vring_desc *desc, u32 header,
 			    u32 status, u32 value)
 {
 	struct virtqueue *vq = scmi_channel(index)->vqueue;
-	struct vring_used *used = phys_to_virt(virtqueue_get_used_addr(vq));
-	vring_used_elem_t *entry = &used->ring[scmi.used[index] % FAKE_QUEUE_SIZE];
-	struct vring_desc *in = desc;
-	__le32 *words;
+	__le32 *words = fake_buffer(vq, fake_next(vq, desc) ?: desc);
 
-	if (virtio16_to_cpu(vq->vdev, desc->flags) & VRING_DESC_F_NEXT)
-		in = scmi_desc(index, virtio16_to_cpu(vq->vdev, desc->next));
-	words = phys_to_virt(virtio64_to_cpu(vq->vdev, in->addr));
 	words[0] = cpu_to_le32(header);
 	words[1] = cpu_to_le32(status);
 	words[2] = cpu_to_le32(value);
-
-	entry->id = cpu_to_virtio32(vq->vdev, desc - scmi_desc(index, 0));
-	entry->len = cpu_to_virtio32(vq->vdev, 3 * sizeof(*words));
-	used->idx = cpu_to_virtio16(vq->vdev, ++scmi.used[index]);
+	fake_use(vq, &scmi.split[index], desc, 3 * sizeof(*words));
 }
 
 /* Answer the next command with SCMI_VALUE plus its token. */
@@ -219,8 +189,7 @@ static inline unsigned int scmi_device_has(int index)
 /* The device was reset. */
 static inline void scmi_device_forget(void)
 {
-	memset(scmi.avail, 0, sizeof(scmi.avail));
-	memset(scmi.used, 0, sizeof(scmi.used));
+	memset(scmi.split, 0, sizeof(scmi.split));
 }
 
 /* The SCMI core */

@@ -11,7 +11,6 @@
 #ifndef _FAKE_VIOMMU_H
 #define _FAKE_VIOMMU_H
 
-#include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/ktime.h>
 #include <linux/platform_device.h>
@@ -20,6 +19,7 @@
 #include <linux/virtio_iommu.h>
 
 #include "fake_noirq.h"
+#include "fake_split.h"
 
 #define HW_ENDPOINTS		4
 #define HW_MAPPINGS		32
@@ -39,6 +39,7 @@ static void hw_kfree(const void *object);
  * The driver, as one file with the test that does not register itself. Time does
  * not go on by itself where interrupts are off in time travel.
  */
+#undef pr_fmt
 #undef module_virtio_driver
 #define module_virtio_driver(drv)
 #define cpu_relax()	hw_relax()
@@ -74,13 +75,12 @@ struct hw {
 	struct virtio_iommu_config config;
 	struct hw_endpoint endpoints[HW_ENDPOINTS];
 	struct hw_mapping mappings[HW_MAPPINGS];
-	u16 avail[VIOMMU_NR_VQS];
-	u16 used[VIOMMU_NR_VQS];
+	struct fake_split split[VIOMMU_NR_VQS];
 	/* It was told that there are buffers for events. */
 	bool knows_events;
 	bool mute;
 	/* The request that it did not answer, and where its status belongs */
-	u16 held;
+	struct vring_desc *held;
 	struct virtio_iommu_req_tail *held_tail;
 
 	/* What it has seen */
@@ -130,6 +130,11 @@ static void hw_kfree(const void *object)
 static inline struct viommu_dev *hw_viommu(void)
 {
 	return hw.fake->vdev.priv;
+}
+
+static inline struct virtqueue *hw_vq(int index)
+{
+	return hw_viommu()->vqs[index];
 }
 
 /* The domains of the device */
@@ -272,62 +277,31 @@ static const struct {
 	[VIRTIO_IOMMU_T_PROBE] = { "probe", hw_probe },
 };
 
-/* The rings of the device */
+/* The virtqueues of the device */
 
-static inline struct vring_desc *hw_desc(int index, u16 id)
-{
-	struct virtqueue *vq = hw_viommu()->vqs[index];
-	struct vring_desc *table = phys_to_virt(virtqueue_get_desc_addr(vq));
-
-	return &table[id];
-}
-
-static inline void *hw_buffer(const struct vring_desc *desc)
-{
-	return phys_to_virt(virtio64_to_cpu(&hw.fake->vdev, desc->addr));
-}
-
-/* Return the next buffer that the device was given, or NULL. */
 static inline struct vring_desc *hw_take(int index)
 {
-	struct virtqueue *vq = hw_viommu()->vqs[index];
-	struct vring_avail *avail = phys_to_virt(virtqueue_get_avail_addr(vq));
-	u16 at = hw.avail[index];
-
-	if (!hw.fake->ready || virtio16_to_cpu(vq->vdev, avail->idx) == at)
-		return NULL;
-
-	hw.avail[index]++;
-
-	return hw_desc(index, virtio16_to_cpu(vq->vdev, avail->ring[at % FAKE_QUEUE_SIZE]));
+	return hw.fake->ready ? fake_take(hw_vq(index), &hw.split[index]) : NULL;
 }
 
-static inline void hw_use(int index, u16 id, u32 len)
+static inline void hw_use(int index, struct vring_desc *desc, u32 len)
 {
-	struct virtqueue *vq = hw_viommu()->vqs[index];
-	struct vring_used *used = phys_to_virt(virtqueue_get_used_addr(vq));
-	vring_used_elem_t *entry = &used->ring[hw.used[index] % FAKE_QUEUE_SIZE];
-
-	entry->id = cpu_to_virtio32(vq->vdev, id);
-	entry->len = cpu_to_virtio32(vq->vdev, len);
-	used->idx = cpu_to_virtio16(vq->vdev, ++hw.used[index]);
+	fake_use(hw_vq(index), &hw.split[index], desc, len);
 }
 
 /* What a test wants to happen comes in place of what the request asks for. */
 static inline void hw_answer(struct vring_desc *desc)
 {
-	struct virtio_device *vdev = &hw.fake->vdev;
-	const struct virtio_iommu_req_head *head = hw_buffer(desc);
-	struct vring_desc *in = hw_desc(VIOMMU_REQUEST_VQ,
-					virtio16_to_cpu(vdev, desc->next));
-	u32 len = virtio32_to_cpu(vdev, in->len);
-	struct virtio_iommu_req_tail *tail = hw_buffer(in) + len - sizeof(*tail);
-	u16 id = desc - hw_desc(VIOMMU_REQUEST_VQ, 0);
+	struct virtqueue *vq = hw_vq(VIOMMU_REQUEST_VQ);
+	const struct virtio_iommu_req_head *head = fake_buffer(vq, desc);
+	struct vring_desc *in = fake_next(vq, desc);
+	u32 len = virtio32_to_cpu(vq->vdev, in->len);
+	struct virtio_iommu_req_tail *tail = fake_buffer(vq, in) + len - sizeof(*tail);
 	int status;
 
 	status = fake_call(hw.fake, hw_requests[head->type].name);
 	if (status == HW_SILENT) {
-		hw.held = id;
+		hw.held = desc;
 		hw.held_tail = tail;
 		return;
 	}
@@ -337,7 +311,7 @@ static inline void hw_answer(struct vring_desc *desc)
 		hw.refused += !!status;
 	}
 	tail->status = status;
-	hw_use(VIOMMU_REQUEST_VQ, id, len);
+	hw_use(VIOMMU_REQUEST_VQ, desc, len);
 }
 
 /* Answer, late, the request that was not answered. */
@@ -379,12 +353,12 @@ static inline bool hw_fault(u32 endpoint)
 	if (!desc)
 		return false;
 
-	fault = hw_buffer(desc);
+	fault = fake_buffer(hw_vq(VIOMMU_EVENT_VQ), desc);
 	*fault = (struct virtio_iommu_fault){
 		.reason = VIRTIO_IOMMU_FAULT_R_MAPPING,
 		.endpoint = cpu_to_le32(endpoint),
 	};
-	hw_use(VIOMMU_EVENT_VQ, desc - hw_desc(VIOMMU_EVENT_VQ, 0), sizeof(*fault));
+	hw_use(VIOMMU_EVENT_VQ, desc, sizeof(*fault));
 
 	return true;
 }
@@ -406,8 +380,7 @@ static inline void hw_reset(struct virtio_device *vdev)
 	fake_reset(vdev);
 	memset(hw.endpoints, 0, sizeof(hw.endpoints));
 	memset(hw.mappings, 0, sizeof(hw.mappings));
-	memset(hw.avail, 0, sizeof(hw.avail));
-	memset(hw.used, 0, sizeof(hw.used));
+	memset(hw.split, 0, sizeof(hw.split));
 	hw.knows_events = false;
 }
 
@@ -431,21 +404,10 @@ static inline int hw_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 			      struct virtqueue_info vqs_info[],
 			      struct irq_affinity *desc)
 {
-	unsigned int i;
-
-	for (i = 0; i < nvqs; i++) {
-		vqs[i] = vring_create_virtqueue(i, FAKE_QUEUE_SIZE, PAGE_SIZE,
-						vdev, true, false, false,
-						hw_notify, vqs_info[i].callback,
-						vqs_info[i].name);
-		if (!vqs[i])
-			return -ENOMEM;
-	}
-	to_fake(vdev)->has_vqs = true;
 	/* Without a node, the driver would be the one of all devices. */
 	device_set_node(vdev->dev.parent, &hw.fwnode);
 
-	return fake_call(to_fake(vdev), "find_vqs");
+	return fake_create_vqs(vdev, nvqs, vqs, vqs_info, hw_notify);
 }
 
 static const struct virtio_config_ops hw_config_ops = {
@@ -554,16 +516,23 @@ static inline struct iommu_domain *hw_plug_mapped(struct kunit *test, u32 id,
 	return domain;
 }
 
-/* What the device has, as text */
+/* What the device has */
+
+static inline bool hw_reaches(const struct hw_endpoint *endpoint,
+			      const struct hw_mapping *mapping)
+{
+	return endpoint->attached && mapping->used &&
+	       mapping->domain == endpoint->domain;
+}
 
 static inline unsigned int hw_mapped(u32 id)
 {
 	const struct hw_endpoint *endpoint = &hw.endpoints[id];
-	unsigned int count = 0, i;
+	const struct hw_mapping *mapping;
+	unsigned int count = 0;
 
-	for (i = 0; i < HW_MAPPINGS; i++)
-		count += endpoint->attached && hw.mappings[i].used &&
-			 hw.mappings[i].domain == endpoint->domain;
+	for (mapping = hw.mappings; mapping < hw.mappings + HW_MAPPINGS; mapping++)
+		count += hw_reaches(endpoint, mapping);
 
 	return count;
 }
@@ -579,8 +548,7 @@ static inline u64 hw_translate(u32 id, unsigned int page)
 		return iova;
 
 	for (mapping = hw.mappings; mapping < hw.mappings + HW_MAPPINGS; mapping++)
-		if (endpoint->attached && mapping->used &&
-		    mapping->domain == endpoint->domain &&
+		if (hw_reaches(endpoint, mapping) &&
 		    mapping->start <= iova && iova <= mapping->end)
 			return mapping->phys + iova - mapping->start;
 
@@ -683,16 +651,14 @@ static inline void hw_take_away_bypass_config(struct kunit *test)
 /* Nobody can be detached from a device that was given up. */
 static inline void hw_exit(struct kunit *test)
 {
-	struct viommu_dev *viommu;
 	u32 id;
 
 	if (!hw.fake)
 		return;
 
 	hw_heal();
-	viommu = hw_viommu();
-	if (hw.fake->vdev.dev.driver && !viommu->frozen &&
-	    virtqueue_is_broken(viommu->vqs[VIOMMU_REQUEST_VQ]))
+	if (hw.fake->vdev.dev.driver && !hw_viommu()->frozen &&
+	    virtqueue_is_broken(hw_vq(VIOMMU_REQUEST_VQ)))
 		hw_cycle(test);
 	for (id = 0; id < HW_ENDPOINTS; id++)
 		hw_unplug(id);

@@ -189,10 +189,10 @@ static inline bool fake_notify(struct virtqueue *vq)
 	return true;
 }
 
-static inline int fake_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
-				struct virtqueue *vqs[],
-				struct virtqueue_info vqs_info[],
-				struct irq_affinity *desc)
+static inline int fake_create_vqs(struct virtio_device *vdev, unsigned int nvqs,
+				  struct virtqueue *vqs[],
+				  struct virtqueue_info vqs_info[],
+				  bool (*notify)(struct virtqueue *vq))
 {
 	struct fake_virtio *fake = to_fake(vdev);
 	unsigned int i;
@@ -200,8 +200,7 @@ static inline int fake_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 	for (i = 0; i < nvqs; i++) {
 		vqs[i] = vring_create_virtqueue(i, FAKE_QUEUE_SIZE, PAGE_SIZE,
 						vdev, true, false, false,
-						fake_notify,
-						vqs_info[i].callback,
+						notify, vqs_info[i].callback,
 						vqs_info[i].name);
 		if (!vqs[i])
 			return -ENOMEM;
@@ -209,6 +208,14 @@ static inline int fake_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
 	fake->has_vqs = true;
 
 	return fake_call(fake, "find_vqs");
+}
+
+static inline int fake_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
+				struct virtqueue *vqs[],
+				struct virtqueue_info vqs_info[],
+				struct irq_affinity *desc)
+{
+	return fake_create_vqs(vdev, nvqs, vqs, vqs_info, fake_notify);
 }
 
 static inline void fake_del_vqs(struct virtio_device *vdev)

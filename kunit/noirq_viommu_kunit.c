@@ -52,7 +52,7 @@ static void hw_wake_up(void)
 		return;
 
 	hw.mute = false;
-	hw_notify(hw_viommu()->vqs[VIOMMU_REQUEST_VQ]);
+	hw_notify(hw_vq(VIOMMU_REQUEST_VQ));
 }
 
 /* How long the driver waits for one answer, in ms */
@@ -85,6 +85,13 @@ static bool hw_is_bypassed(u32 id)
 static void hw_expect_state(struct kunit *test, const char *wanted)
 {
 	KUNIT_EXPECT_STREQ(test, hw_state(test), wanted);
+}
+
+/* Of two endpoints, with a page each, the device has the second one. */
+static void hw_expect_second_alone(struct kunit *test)
+{
+	KUNIT_EXPECT_FALSE(test, hw.endpoints[1].attached);
+	KUNIT_EXPECT_EQ(test, hw_mapped(2), 1);
 }
 
 /* The core has given the device up, and nobody reaches memory. */
@@ -377,8 +384,7 @@ static void noirq_endpoint_without_domain(struct kunit *test)
 	hw_plug_mapped(test, 2, 1);
 	viommu_detach_dev(dev_iommu_priv_get(&hw.pdevs[1]->dev));
 	hw_cycle(test);
-	KUNIT_EXPECT_FALSE(test, hw.endpoints[1].attached);
-	KUNIT_EXPECT_EQ(test, hw_mapped(2), 1);
+	hw_expect_second_alone(test);
 }
 
 /* Test that all works without identity domains, which are mapped then. */
@@ -432,8 +438,7 @@ static void noirq_unplugged(struct kunit *test)
 	hw_cycle(test);
 	hw_unplug(1);
 	hw_cycle(test);
-	KUNIT_EXPECT_FALSE(test, hw.endpoints[1].attached);
-	KUNIT_EXPECT_EQ(test, hw_mapped(2), 1);
+	hw_expect_second_alone(test);
 }
 
 /* Tests of bypass */
@@ -537,8 +542,7 @@ static void noirq_frozen_unplug(struct kunit *test)
 	hw_down(test);
 	hw_unplug(1);
 	hw_up(test);
-	KUNIT_EXPECT_FALSE(test, hw.endpoints[1].attached);
-	KUNIT_EXPECT_EQ(test, hw_mapped(2), 1);
+	hw_expect_second_alone(test);
 }
 
 /* Test that nobody knows what a new endpoint needs until the device can be asked. */
@@ -565,8 +569,8 @@ static void noirq_frozen_is_silent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_map_page(domain, 2), 0);
 	hw_detach_from(1);
 	KUNIT_EXPECT_STREQ(test, fake_calls(test), "");
-	KUNIT_EXPECT_EQ(test, virtqueue_get_vring_size(hw_viommu()->vqs[0]),
-			hw_viommu()->vqs[0]->num_free);
+	KUNIT_EXPECT_EQ(test, virtqueue_get_vring_size(hw_vq(VIOMMU_REQUEST_VQ)),
+			hw_vq(VIOMMU_REQUEST_VQ)->num_free);
 	KUNIT_EXPECT_EQ(test, hw.waited_ms, waited);
 	hw_up(test);
 }
@@ -625,7 +629,7 @@ static void noirq_reset_hangs(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, virtio_device_freeze(&hw.fake->vdev), 0);
 	hw.fake->stuck = VIRTIO_CONFIG_S_DRIVER_OK;
 	virtio_device_freeze_noirq(&hw.fake->vdev);
-	KUNIT_EXPECT_EQ(test, hw_viommu()->vqs[VIOMMU_EVENT_VQ]->num_free, 0);
+	KUNIT_EXPECT_EQ(test, hw_vq(VIOMMU_EVENT_VQ)->num_free, 0);
 
 	hw_heal();
 	hw_up(test);
@@ -647,7 +651,7 @@ static void noirq_events(struct kunit *test)
 	for (i = 0; i < HW_EVENTS; i++)
 		KUNIT_EXPECT_TRUE(test, hw_fault(7));
 	KUNIT_EXPECT_FALSE(test, hw_fault(7));
-	vring_interrupt(0, hw_viommu()->vqs[VIOMMU_EVENT_VQ]);
+	vring_interrupt(0, hw_vq(VIOMMU_EVENT_VQ));
 	KUNIT_EXPECT_EQ(test, hw_faults_logged(), HW_EVENTS);
 	KUNIT_EXPECT_TRUE(test, hw_fault(7));
 }
