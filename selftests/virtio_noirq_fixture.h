@@ -176,15 +176,17 @@ static void check_domain(struct __test_metadata *const _metadata,
 static void check_devices(struct __test_metadata *const _metadata,
 			  const struct test_env *env)
 {
+	const char *domain = getenv("VIRTIO_NOIRQ_DOMAIN");
 	unsigned int i;
 
 	ASSERT_EQ(env_number("VIRTIO_NOIRQ_DEVICES", env->ndevices),
 		  env->ndevices);
-	for (i = 0; i < env->ndevices && env_number("VIRTIO_NOIRQ_IOMMU", 0); i++)
-		ASSERT_NE(0, device_number(env->devices[i], "features") & IOMMU);
-	for (i = 0; i < env->ndevices && getenv("VIRTIO_NOIRQ_DOMAIN"); i++)
-		check_domain(_metadata, env->devices[i],
-			     getenv("VIRTIO_NOIRQ_DOMAIN"));
+	for (i = 0; i < env->ndevices; i++) {
+		if (env_number("VIRTIO_NOIRQ_IOMMU", 0))
+			ASSERT_NE(0, device_number(env->devices[i], "features") & IOMMU);
+		if (domain)
+			check_domain(_metadata, env->devices[i], domain);
+	}
 }
 
 FIXTURE_SETUP(noirq)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Guests that run the kselftests on virtio-blk devices."""
 
+import collections
 import json
 import os
 import re
@@ -23,12 +24,15 @@ SLOW_SLEEPERS = 2  # and if each cycle takes its time as well
 LONG_SLEEP = 4  # seconds, where it takes some to fall asleep in real time, as with MSI-X,
 LONGER_SLEEP = 8  # and with many devices
 ROOT_BUS = "pcie.0"
-# QEMU's arguments for an IOMMU, and the type of domain that the kernel uses with it
+# An IOMMU: QEMU's device, the type of domain that the kernel uses with it, and what makes
+# the kernel do so
+Iommu = collections.namedtuple("Iommu", "device domain parameters")
 IOMMUS = {
-    "-": ((), ""), "viommu": (("-device", f"virtio-iommu-pci,bus={ROOT_BUS}"), "DMA"),
-    # who is in no domain does not reach memory, from the start
-    "viommu-blocks": (
-        ("-device", f"virtio-iommu-pci,bus={ROOT_BUS},boot-bypass=off"), "identity")}
+    "-": None,
+    "viommu": Iommu("virtio-iommu-pci", "DMA", {}),
+    # The disk would work in no domain, too, if it were not blocked then.
+    "viommu-same": Iommu("virtio-iommu-pci,boot-bypass=off", "identity",
+                         {"iommu.passthrough": 1})}
 RNG_PLACE = 30  # of an entropy device: its virtio-mmio bus
 SWAP_PLACE = 31  # of a disk: its virtio-mmio bus
 
@@ -95,10 +99,9 @@ class Guest(guest.Guest):
         A cycle sleeps for at most 2 s, on two paths; the rest is reserve, for
         many devices and a kernel with all its checks.
         """
-        if self.lost == "hang":
-            return HANG
-        return self.settings.timeout or \
-            300 + 12 * (self.settings.cycles or CYCLES)
+        if self.settings.timeout:
+            return self.settings.timeout
+        return HANG if self.lost == "hang" else 300 + 12 * (self.settings.cycles or CYCLES)
 
     @property
     def share(self):
@@ -125,7 +128,7 @@ class Guest(guest.Guest):
     @property
     def lost(self):
         """How a guest has to fail whose virtio-iommu does not survive a sleep, if so."""
-        if self.settings.expect != "fail" or self.iommu[1] == "":
+        if self.settings.expect != "fail" or not self.iommu:
             return None
         return "error" if "viommu" in self.kernel.stack else "hang"
 
@@ -149,7 +152,7 @@ class Guest(guest.Guest):
 
     @property
     def iommu(self):
-        """The IOMMU that the devices are behind."""
+        """The IOMMU that the devices are behind, if any."""
         return IOMMUS[matrix.BUSES[self.cell.bus].iommu]
 
     def environment(self):
@@ -162,7 +165,8 @@ class Guest(guest.Guest):
             "PROGRAMS": ",".join(self.tests()), "VARIANT": cell.variant,
             "CYCLES": self.cycles, "DEVICES": cell.devices,
             "CPUS": CPUS[cell.mode], "PAGE_SIZE": self.kernel.page_size,
-            "IOMMU": 1 if cell.translated else "", "DOMAIN": self.iommu[1],
+            "IOMMU": 1 if cell.translated else "",
+            "DOMAIN": self.iommu.domain if self.iommu else "",
             "SLEEP_SEC": sleep if real_slow else "",
             "UNFIT": 1 if self.settings.expect == "fail" else "",
             "HOST": 1,  # answers what the tests ask for on the console
@@ -171,7 +175,7 @@ class Guest(guest.Guest):
             "RESUME": 1 if self.boots else "",
             "REPLACED": f'"{self.other[1]}"' if self.other else ""}
         return {**{"VIRTIO_NOIRQ_" + name: value for name, value in found.items()},
-                **dict(word.split("=") for word in matrix.BUSES[cell.bus].parameters)}
+                **(self.iommu.parameters if self.iommu else {})}
 
     def machine(self):
         """Return QEMU's arguments for the machine."""
@@ -196,7 +200,7 @@ class Guest(guest.Guest):
 
     def disks(self):
         """Return QEMU's arguments for the devices under test."""
-        args = [*self.iommu[0]]
+        args = ["-device", f"{self.iommu.device},bus={ROOT_BUS}"] if self.iommu else []
         others = self.other[:1] if self.other and self.boots else ()
         for place in range(self.cell.devices):
             image = os.path.join(self.settings.out, f"disk{place}.img")

@@ -39,7 +39,7 @@ SETS = {
     "check": "few guests, that cover every pair of values; all cases",
     "coverage": "the same, on a kernel that counts what has run"}
 
-Bus = collections.namedtuple("Bus", "axis place iommu parameters properties lacks")
+Bus = collections.namedtuple("Bus", "axis place iommu properties lacks")
 
 
 def words(text):
@@ -199,9 +199,9 @@ def guests(subset):
     found = []
     on_default = subset in ("layouts", "soak")
     for config in configs("blk", "default" if on_default else subset):
-        if subset == "check" and MMIO not in buses(config):
-            some = [cell for name, cell in cells().items()
-                    if name in FEW and cell.bus in buses(config)]
+        here = buses(config)
+        if subset == "check" and MMIO not in here:
+            some = [cell for name, cell in cells().items() if name in FEW and cell.bus in here]
         elif subset == "check":
             some = [cell for its, cell in chosen if its == config]
             some += few_cases(config)
