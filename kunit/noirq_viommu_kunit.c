@@ -22,6 +22,14 @@ static int hw_refuse_first(struct fake_virtio *fake)
 	return ++fake->seen == 1 ? VIRTIO_IOMMU_S_NOMEM : 0;
 }
 
+/* The mapping, and the endpoint that wants to leave */
+static int hw_refuse_and_keep(struct fake_virtio *fake)
+{
+	fake_at(fake, "attach", hw_refuse);
+
+	return VIRTIO_IOMMU_S_NOMEM;
+}
+
 static int hw_say_nothing(struct fake_virtio *fake)
 {
 	return HW_SILENT;
@@ -80,6 +88,12 @@ static bool hw_is_linked(struct device *dev)
 static bool hw_is_bypassed(u32 id)
 {
 	return hw.endpoints[id].attached && hw.endpoints[id].bypass;
+}
+
+/* How many endpoints the driver believes a domain to have */
+static unsigned long hw_counted(struct iommu_domain *domain)
+{
+	return to_viommu_domain(domain)->nr_endpoints;
 }
 
 static void hw_expect_state(struct kunit *test, const char *wanted)
@@ -271,8 +285,30 @@ static void noirq_attach_second(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_translate(2, 2), SZ_1M + 2 * SZ_4K);
 }
 
-/* Test that an endpoint is not attached to a domain whose mappings are refused. */
-static void noirq_attach_fails(struct kunit *test)
+/* Test that an endpoint stays where it was if the device does not attach it. */
+static void noirq_attach_refused(struct kunit *test)
+{
+	struct iommu_domain *old = hw_plug_mapped(test, 1, 1), *new;
+	struct device *dev = hw_plug(test, 2);
+
+	new = hw_domain(test, 2);
+	fake_at(hw.fake, "attach", hw_refuse_first);
+	KUNIT_ASSERT_EQ(test, new->ops->attach_dev(new, &hw.pdevs[1]->dev, old), -ENOMEM);
+	fake_at(hw.fake, "attach", hw_refuse);
+	KUNIT_ASSERT_EQ(test, hw_attach_to(new, 2), -ENOMEM);
+	KUNIT_EXPECT_TRUE(test, hw_is_bypassed(2));
+	hw_heal();
+
+	KUNIT_EXPECT_EQ(test, hw_map_page(old, 1), 0);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 1), SZ_1M + SZ_4K);
+	KUNIT_EXPECT_EQ(test, hw_attach_to(old, 2), 0);
+	KUNIT_EXPECT_EQ(test, hw_translate(2, 1), SZ_1M + SZ_4K);
+	KUNIT_EXPECT_EQ(test, hw_counted(old), 2);
+	KUNIT_EXPECT_PTR_EQ(test, iommu_get_domain_for_dev(dev), old);
+}
+
+/* Test that it goes back to where it was if the device refuses a mapping. */
+static void noirq_replay_refused(struct kunit *test)
 {
 	struct iommu_domain *domain;
 
@@ -281,12 +317,110 @@ static void noirq_attach_fails(struct kunit *test)
 	hw_map_pages(test, domain, 2 * HW_REQUESTS);
 	fake_at(hw.fake, "map", hw_refuse_third);
 	KUNIT_EXPECT_EQ(test, hw_attach_to(domain, 1), -ENOMEM);
-	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2 * HW_REQUESTS - 1);
+	KUNIT_EXPECT_TRUE(test, hw_is_bypassed(1));
+	KUNIT_EXPECT_EQ(test, hw.refused, 0);
 
-	/* As if it was new: what it had was half of it. */
-	hw_detach_endpoint(&hw.endpoints[1]);
+	hw_heal();
 	KUNIT_EXPECT_EQ(test, hw_attach_to(domain, 1), 0);
 	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2 * HW_REQUESTS);
+}
+
+/* Test that the old domain has its mappings again then. */
+static void noirq_replay_refused_old(struct kunit *test)
+{
+	struct iommu_domain *old = hw_plug_mapped(test, 1, 3), *new;
+	const char *before = hw_state(test);
+
+	hw_plug(test, 2);
+	new = hw_domain(test, 2);
+	hw_map_pages(test, new, 2 * HW_REQUESTS);
+	hw_unplug(2);
+	fake_at(hw.fake, "map", hw_refuse_third);
+	KUNIT_EXPECT_EQ(test, new->ops->attach_dev(new, &hw.pdevs[1]->dev, old), -ENOMEM);
+	hw_expect_state(test, before);
+	KUNIT_EXPECT_EQ(test, hw_map_page(old, 3), 0);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 4);
+}
+
+/* Test that it reaches nothing if its old domain cannot have its mappings back. */
+static void noirq_replay_refused_twice(struct kunit *test)
+{
+	struct iommu_domain *old = hw_plug_mapped(test, 1, 3), *new;
+
+	hw_plug(test, 2);
+	new = hw_domain(test, 2);
+	hw_map_pages(test, new, 1);
+	hw_unplug(2);
+	fake_at(hw.fake, "map", hw_refuse);
+	KUNIT_EXPECT_EQ(test, new->ops->attach_dev(new, &hw.pdevs[1]->dev, old), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, hw_counted(old), 1);
+	KUNIT_EXPECT_EQ(test, hw_counted(new), 0);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 0), U64_MAX);
+}
+
+/* Test that the endpoint is nowhere if it cannot go back. */
+static void noirq_way_back_refused(struct kunit *test)
+{
+	struct iommu_domain *old = hw_plug_mapped(test, 1, 3), *new;
+
+	hw_plug(test, 2);
+	new = hw_domain(test, 2);
+	hw_map_pages(test, new, 1);
+	hw_unplug(2);
+	fake_at(hw.fake, "map", hw_refuse_and_keep);
+	KUNIT_EXPECT_EQ(test, new->ops->attach_dev(new, &hw.pdevs[1]->dev, old), -ENOMEM);
+	hw_expect_state(test, "bypass=1");
+	KUNIT_EXPECT_EQ(test, hw_counted(old), 0);
+	KUNIT_EXPECT_EQ(test, hw_counted(new), 0);
+
+	hw_heal();
+	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, &hw.pdevs[1]->dev, old), 0);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 3);
+}
+
+/* Test that an endpoint that has no domain has none then. */
+static void noirq_replay_refused_first(struct kunit *test)
+{
+	struct iommu_domain *domain;
+
+	hw_plug(test, 1);
+	domain = hw_domain(test, 1);
+	hw_map_pages(test, domain, 1);
+	viommu_detach_dev(dev_iommu_priv_get(&hw.pdevs[1]->dev));
+	fake_at(hw.fake, "map", hw_refuse);
+	KUNIT_EXPECT_EQ(test, hw_attach_to(domain, 1), -ENOMEM);
+	hw_expect_state(test, "bypass=1");
+}
+
+/* Test that a domain of another IOMMU is refused. */
+static void noirq_attach_foreign(struct kunit *test)
+{
+	struct viommu_domain foreign = { };
+
+	hw_plug(test, 1);
+	KUNIT_EXPECT_EQ(test, viommu_attach_dev(&foreign.domain, &hw.pdevs[1]->dev,
+						NULL), -EINVAL);
+	KUNIT_EXPECT_TRUE(test, hw_is_bypassed(1));
+}
+
+/* Test that a device numbers its identity domain itself. */
+static void noirq_identity_number(struct kunit *test)
+{
+	fake_unbind(hw.fake);
+	hw.config.domain_range.start = cpu_to_le32(7);
+	fake_bind(test, hw.fake);
+	hw_plug(test, 1);
+	hw_expect_state(test, "bypass=1 1:bypass7");
+	hw_unplug(1);
+	hw_expect_state(test, "bypass=1");
+}
+
+/* Test that the driver can be unbound while an endpoint is there. */
+static void noirq_unbind(struct kunit *test)
+{
+	hw_plug(test, 1);
+	fake_unbind(hw.fake);
+	KUNIT_EXPECT_NULL(test, hw.pdevs[1]->dev.iommu_group);
 }
 
 /* Test that an error of an earlier request is not one of the replay. */
@@ -793,6 +927,20 @@ static void noirq_refused_mapping(struct kunit *test)
 	hw_expect_state(test, before);
 }
 
+/* Test that the second endpoint brings mappings that were refused to the first one. */
+static void noirq_refused_mapping_once(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2 * HW_REQUESTS);
+
+	hw_plug(test, 2);
+	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	fake_at(hw.fake, "map", hw_refuse_third);
+	hw_cycle(test);
+	KUNIT_EXPECT_FALSE(test, hw.endpoints[1].attached);
+	KUNIT_EXPECT_EQ(test, hw_mapped(2), 2 * HW_REQUESTS);
+	KUNIT_EXPECT_EQ(test, hw.config.bypass, 0);
+}
+
 /*
  * The suite
  */
@@ -838,7 +986,15 @@ static struct kunit_case noirq_viommu_cases[] = {
 	KUNIT_CASE(noirq_link_goes),
 	KUNIT_CASE(noirq_attach_replays),
 	KUNIT_CASE(noirq_attach_second),
-	KUNIT_CASE(noirq_attach_fails),
+	KUNIT_CASE(noirq_attach_refused),
+	KUNIT_CASE(noirq_replay_refused),
+	KUNIT_CASE(noirq_replay_refused_old),
+	KUNIT_CASE(noirq_replay_refused_twice),
+	KUNIT_CASE(noirq_way_back_refused),
+	KUNIT_CASE(noirq_replay_refused_first),
+	KUNIT_CASE(noirq_attach_foreign),
+	KUNIT_CASE(noirq_identity_number),
+	KUNIT_CASE(noirq_unbind),
 	KUNIT_CASE(noirq_attach_after_error),
 	KUNIT_CASE(noirq_restores_all),
 	KUNIT_CASE(noirq_restores_early),
@@ -873,6 +1029,7 @@ static struct kunit_case noirq_viommu_cases[] = {
 	KUNIT_CASE(noirq_refused_endpoint),
 	KUNIT_CASE(noirq_refused_then_cycle),
 	KUNIT_CASE(noirq_refused_mapping),
+	KUNIT_CASE(noirq_refused_mapping_once),
 	{}
 };
 
