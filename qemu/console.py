@@ -108,9 +108,9 @@ def parse_test(match):
 
 
 def parse_log(text):
-    """Read a console log, which may still grow."""
+    """Read a console log, which may still grow: the last line counts when it is whole."""
     log = Log(panic="Kernel panic" in text)
-    for line in text.splitlines():
+    for line in text[:text.rfind("\n") + 1].splitlines():
         log.read(line)
     return log
 

@@ -24,6 +24,8 @@ SLOW_SLEEPERS = 2  # and if each cycle takes its time as well
 LONG_SLEEP = 4  # seconds, where it takes some to fall asleep in real time, as with MSI-X,
 LONGER_SLEEP = 8  # and with many devices
 ROOT_BUS = "pcie.0"
+# The places of PCI are few: an IOMMU is in that of the first device.
+FIRST_PLACE, BESIDE_IT = (f"addr=1.{function},multifunction=on" for function in (0, 1))
 # An IOMMU: QEMU's device, the type of domain that the kernel uses with it, and what makes
 # the kernel do so
 Iommu = collections.namedtuple("Iommu", "device domain parameters")
@@ -191,16 +193,21 @@ class Guest(guest.Guest):
     def attach(self, kind, place, *properties):
         """Return QEMU's arguments for a device in a place of the bus."""
         device, bus, port = f"virtio-{kind}-device", f"virtio-mmio-bus.{place}", []
+        where = [FIRST_PLACE] if self.iommu and not place else []
         if self.cell.on_pci:
             device, bus = f"virtio-{kind}-pci", ROOT_BUS
         if self.cell.behind_port:
             bus = f"port{place}"
-            port = ["-device", f"pcie-root-port,id={bus},bus={ROOT_BUS},chassis={place + 1}"]
-        return [*port, "-device", ",".join((device, f"bus={bus}", *properties))]
+            port = ["-device", ",".join((f"pcie-root-port,id={bus},bus={ROOT_BUS}",
+                                         f"chassis={place + 1}", *where))]
+            where = []
+        return [*port, "-device", ",".join((device, f"bus={bus}", *where, *properties))]
 
     def disks(self):
         """Return QEMU's arguments for the devices under test."""
-        args = ["-device", f"{self.iommu.device},bus={ROOT_BUS}"] if self.iommu else []
+        args = []
+        if self.iommu:
+            args += ["-device", f"{self.iommu.device},bus={ROOT_BUS},{BESIDE_IT}"]
         others = self.other[:1] if self.other and self.boots else ()
         for place in range(self.cell.devices):
             image = os.path.join(self.settings.out, f"disk{place}.img")
