@@ -34,6 +34,12 @@
 static void hw_relax(void);
 static ktime_t hw_now(void);
 static void hw_kfree(const void *object);
+static bool hw_has_memory(gfp_t gfp);
+
+static inline void *hw_kzalloc(size_t size, gfp_t gfp)
+{
+	return hw_has_memory(gfp) ? kzalloc(size, gfp) : NULL;
+}
 
 /*
  * The driver, as one file with the test that does not register itself. Time does
@@ -45,12 +51,15 @@ static void hw_kfree(const void *object);
 #define cpu_relax()	hw_relax()
 #define ktime_get()	hw_now()
 #define kfree(object)	hw_kfree(object)
+#undef kzalloc
+#define kzalloc(size, gfp)	hw_kzalloc(size, gfp)
 
 #include "virtio-iommu.c"
 
 #undef cpu_relax
 #undef ktime_get
 #undef kfree
+#undef kzalloc
 
 struct hw_endpoint {
 	bool attached;
@@ -94,6 +103,7 @@ struct hw {
 	void (*waited)(void);
 	unsigned int waited_ms;
 	unsigned int freed;
+	bool no_memory;
 	u64 log_start;
 
 	/* The devices behind it, and the domains that tests made */
@@ -125,6 +135,11 @@ static void hw_kfree(const void *object)
 	if (object && !IS_ENABLED(CONFIG_KASAN))
 		memset((void *)object, POISON_FREE, ksize(object));
 	kfree(object);
+}
+
+static bool hw_has_memory(gfp_t gfp)
+{
+	return gfp != GFP_ATOMIC || !hw.no_memory;
 }
 
 static inline struct viommu_dev *hw_viommu(void)

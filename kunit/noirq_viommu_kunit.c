@@ -213,7 +213,7 @@ static void noirq_late_answer(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2);
 }
 
-/* Test that removing the device frees what was not answered. */
+/* Test that removing the device frees all requests, answered or not. */
 static void noirq_remove_frees(struct kunit *test)
 {
 	unsigned int freed;
@@ -226,7 +226,7 @@ static void noirq_remove_frees(struct kunit *test)
 
 	freed = hw.freed;
 	fake_unbind(hw.fake);
-	KUNIT_EXPECT_EQ(test, hw.freed - freed, 1);
+	KUNIT_EXPECT_EQ(test, hw.freed - freed, FAKE_QUEUE_SIZE + 1);
 }
 
 /* Tests of the order of devices */
@@ -475,6 +475,25 @@ static void noirq_restores_early(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_map_page(domain, 3), 0);
 	KUNIT_EXPECT_EQ(test, hw_translate(1, 3), SZ_1M + 3 * SZ_4K);
 	KUNIT_EXPECT_EQ(test, virtio_device_restore(&hw.fake->vdev), 0);
+}
+
+/* Test that this needs no memory. */
+static void noirq_without_memory(struct kunit *test)
+{
+	const char *before;
+
+	hw_plug_mapped(test, 1, 5 * HW_REQUESTS);
+	before = hw_state(test);
+	hw.no_memory = true;
+	hw_cycle(test);
+	hw_expect_state(test, before);
+}
+
+/* Test that an endpoint cannot be probed without, which needs a long request. */
+static void noirq_probe_without_memory(struct kunit *test)
+{
+	hw.no_memory = true;
+	KUNIT_EXPECT_FALSE(test, device_iommu_mapped(hw_plug(test, 1)));
 }
 
 /* Test that the mappings of a domain are sent once, for all its endpoints. */
@@ -728,13 +747,12 @@ static void noirq_in_flight(struct kunit *test)
 static void noirq_in_flight_unanswered(struct kunit *test)
 {
 	struct iommu_domain *domain = hw_plug_mapped(test, 1, 1);
-	unsigned int freed;
 
 	KUNIT_ASSERT_EQ(test, hw_map_page_nosync(domain, 1), 0);
 	hw.mute = true;
-	freed = hw.freed;
 	hw_down(test);
-	KUNIT_EXPECT_EQ(test, hw.freed - freed, 1);
+	KUNIT_EXPECT_EQ(test, list_count_nodes(&hw_viommu()->free_requests),
+			FAKE_QUEUE_SIZE + 1);
 
 	hw_heal();
 	hw_up(test);
@@ -998,6 +1016,8 @@ static struct kunit_case noirq_viommu_cases[] = {
 	KUNIT_CASE(noirq_attach_after_error),
 	KUNIT_CASE(noirq_restores_all),
 	KUNIT_CASE(noirq_restores_early),
+	KUNIT_CASE(noirq_without_memory),
+	KUNIT_CASE(noirq_probe_without_memory),
 	KUNIT_CASE(noirq_sends_once),
 	KUNIT_CASE(noirq_domain_without_endpoints),
 	KUNIT_CASE(noirq_endpoint_without_domain),

@@ -7,6 +7,8 @@
 # VIRTIO_NOIRQ_PROGRAMS=A,B	programs to run, one after the other
 # VIRTIO_NOIRQ_VARIANT=NAME	variant to test
 # VIRTIO_NOIRQ_SWAP=ADDRESS	virtio-mmio device that is the swap disk
+# VIRTIO_NOIRQ_CHECKS=power,...	an SMMU that loses its registers in each cycle, see
+#				power/virtio_noirq_power.c
 # VIRTIO_NOIRQ_RESUME=1		go on from the image in the swap disk
 
 tests=/kselftest/drivers/virtio
@@ -31,7 +33,36 @@ resume()
 	echo "# program resume ended, status 1"
 }
 
+# Of each cycle two writes were to be blocked and one to arrive. One more cycle, with a
+# stray write when interrupts are off already, and another one afterwards: both have to be
+# in the log.
+check_power()
+{
+	power=$debugfs/virtio_noirq_power
+	lost=$(cat "$power/lost")
+	file_says "$power/lost" "[1-9][0-9]*" &&
+	file_says "$power/leaked" 0 &&
+	file_says "$power/blocked" "$((2 * lost))" &&
+	file_says "$power/arrived" "$lost" || return
+	dmesg -c >/dev/null
+	echo 1 > "$power/stray"
+	echo platform > /sys/power/pm_test
+	echo freeze > /sys/power/state || return
+	echo 1 > "$power/write"
+	sleep 1
+	dmesg | grep "event: " > /tmp/events
+	file_says "$power/leaked" 0 &&
+	file_says "$power/arrived" "$((lost + 1))" &&
+	[ "$(grep -c "event: F_TRANSLATION client: 0000:" /tmp/events)" = 2 ] && return
+	echo "# not two events:"
+	cat /tmp/events
+	return 1
+}
+
 IFS=,
+case ,$VIRTIO_NOIRQ_CHECKS, in
+*,power,*) insmod /modules/virtio_noirq_power.ko ;;
+esac
 [ ! "$VIRTIO_NOIRQ_SWAP" ] || bind_swap "$VIRTIO_NOIRQ_SWAP"
 if [ "$VIRTIO_NOIRQ_RESUME" ]; then
 	resume

@@ -26,15 +26,18 @@ LONGER_SLEEP = 8  # and with many devices
 ROOT_BUS = "pcie.0"
 # The places of PCI are few: an IOMMU is in that of the first device.
 FIRST_PLACE, BESIDE_IT = (f"addr=1.{function},multifunction=on" for function in (0, 1))
-# An IOMMU: QEMU's device, the type of domain that the kernel uses with it, and what makes
-# the kernel do so
-Iommu = collections.namedtuple("Iommu", "device domain parameters")
+# An IOMMU: QEMU's device or what the machine has, the type of domain that the kernel uses
+# with it, and what makes the kernel do so
+Iommu = collections.namedtuple("Iommu", "device machine domain parameters")
 IOMMUS = {
-    "-": None,
-    "viommu": Iommu("virtio-iommu-pci", "DMA", {}),
+    "-": Iommu(None, None, None, {}),
+    "viommu": Iommu("virtio-iommu-pci", None, "DMA", {}),
     # The disk would work in no domain, too, if it were not blocked then.
-    "viommu-same": Iommu("virtio-iommu-pci,boot-bypass=off", "identity",
-                         {"iommu.passthrough": 1})}
+    "viommu-same": Iommu("virtio-iommu-pci,boot-bypass=off", None, "identity",
+                         {"iommu.passthrough": 1}),
+    "smmu": Iommu(None, "iommu=smmuv3", "DMA", {})}
+# A device whose DMA anybody can start: qemu/blk/power
+EDU = f"edu,dma_mask=0xffffffffffff,bus={ROOT_BUS}"
 RNG_PLACE = 30  # of an entropy device: its virtio-mmio bus
 SWAP_PLACE = 31  # of a disk: its virtio-mmio bus
 
@@ -114,8 +117,12 @@ class Guest(guest.Guest):
 
     def programs(self):
         """Return the names of all programs that run in the guest."""
-        checks = ["kernel_checks"] if self.kernel.checks else []
-        return self.tests() + checks
+        return self.tests() + (["kernel_checks"] if self.checks else [])
+
+    @property
+    def checks(self):
+        """What init looks at in the end."""
+        return ["power"] * (self.cell.case == "power") + self.kernel.checks
 
     def tests(self):
         """Return the selftests that run: one is enough to show what does not work."""
@@ -130,7 +137,7 @@ class Guest(guest.Guest):
     @property
     def lost(self):
         """How a guest has to fail whose virtio-iommu does not survive a sleep, if so."""
-        if self.settings.expect != "fail" or not self.iommu:
+        if self.settings.expect != "fail" or not self.iommu.device:
             return None
         return "error" if "viommu" in self.kernel.stack else "hang"
 
@@ -154,8 +161,13 @@ class Guest(guest.Guest):
 
     @property
     def iommu(self):
-        """The IOMMU that the devices are behind, if any."""
+        """The IOMMU that the devices are behind."""
         return IOMMUS[matrix.BUSES[self.cell.bus].iommu]
+
+    @property
+    def machine_type(self):
+        """QEMU's machine, with the IOMMU if that is a part of it."""
+        return ",".join(filter(None, (super().machine_type, self.iommu.machine)))
 
     def environment(self):
         """Return what init and the tests find in their environment."""
@@ -168,16 +180,16 @@ class Guest(guest.Guest):
             "CYCLES": self.cycles, "DEVICES": cell.devices,
             "CPUS": CPUS[cell.mode], "PAGE_SIZE": self.kernel.page_size,
             "IOMMU": 1 if cell.translated else "",
-            "DOMAIN": self.iommu.domain if self.iommu else "",
+            "DOMAIN": self.iommu.domain or "",
             "SLEEP_SEC": sleep if real_slow else "",
             "UNFIT": 1 if self.settings.expect == "fail" else "",
             "HOST": 1,  # answers what the tests ask for on the console
-            "CHECKS": ",".join(self.kernel.checks), "WINDOW": 1 if self.kernel.checks else "",
+            "CHECKS": ",".join(self.checks), "WINDOW": 1 if self.kernel.checks else "",
             "SWAP": guest.address(SWAP_PLACE) + ".virtio_mmio" if swaps else "",
             "RESUME": 1 if self.boots else "",
             "REPLACED": f'"{self.other[1]}"' if self.other else ""}
         return {**{"VIRTIO_NOIRQ_" + name: value for name, value in found.items()},
-                **(self.iommu.parameters if self.iommu else {})}
+                **self.iommu.parameters}
 
     def machine(self):
         """Return QEMU's arguments for the machine."""
@@ -193,7 +205,7 @@ class Guest(guest.Guest):
     def attach(self, kind, place, *properties):
         """Return QEMU's arguments for a device in a place of the bus."""
         device, bus, port = f"virtio-{kind}-device", f"virtio-mmio-bus.{place}", []
-        where = [FIRST_PLACE] if self.iommu and not place else []
+        where = [FIRST_PLACE] if self.iommu.device and not place else []
         if self.cell.on_pci:
             device, bus = f"virtio-{kind}-pci", ROOT_BUS
         if self.cell.behind_port:
@@ -206,7 +218,7 @@ class Guest(guest.Guest):
     def disks(self):
         """Return QEMU's arguments for the devices under test."""
         args = []
-        if self.iommu:
+        if self.iommu.device:
             args += ["-device", f"{self.iommu.device},bus={ROOT_BUS},{BESIDE_IT}"]
         others = self.other[:1] if self.other and self.boots else ()
         for place in range(self.cell.devices):
@@ -214,6 +226,8 @@ class Guest(guest.Guest):
             # A snapshot can be resized; nobody writes to the image.
             args += guest.drive(f"disk{place}", image + ",snapshot=on")
             args += self.attach("blk", place, f"drive=disk{place}", *self.cell.properties, *others)
+        if self.cell.case == "power":
+            args += ["-device", EDU]
         if self.cell.case == "example":
             args += self.attach("rng", RNG_PLACE)
         return args

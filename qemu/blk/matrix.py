@@ -21,7 +21,7 @@ FEATURES = {  # properties of a QEMU device
 MANY = 31  # devices, of the 32 places for them on the virt machine
 DEVICES = (1, MANY)
 MODES = ("icount", "smp")
-AXES = ("ring", "modes", "smp", "iommu", "bus", "viommu")  # that a kernel can have besides
+AXES = ("ring", "modes", "smp", "iommu", "bus", "viommu", "smmu")  # that a kernel can have besides
 GROUPS = ("all", "image", "debug")  # of cases; the soak has its own set
 LEGACY = "legacy"
 MMIO = "mmio"
@@ -31,7 +31,8 @@ FEW = ("pci-split", "pci-legacy", "pci-port-packed", "pci-kept-split_in_order",
        "pci-intx-legacy-config", "pci-port-split-hibernate", "pci-split-other-queue",
        "pci-port-packed_in_order-wakeup",
        "viommu-split-faults", "viommu-packed", "viommu-port-split_in_order",
-       "viommu-port-packed_in_order-hibernate", "viommu-same-split")
+       "viommu-port-packed_in_order-hibernate", "viommu-same-split",
+       "smmu-packed", "smmu-port-split_in_order", "smmu-split-power", "smmu-packed-hibernate")
 SETS = {
     "full": "the whole matrix and all cases",
     "default": "the same on the usual kernel, where the next two are, too",
@@ -117,6 +118,8 @@ class Cell:
         """
         if self.case == "other-queue" and not self.on_pci:
             return False  # virtio-mmio has 1024 entries, whatever the device has
+        if self.case == "power" and BUSES[self.bus].iommu != "smmu":
+            return False
         return self.layout != LEGACY or not self.translated and not self.behind_port
 
     @property

@@ -41,14 +41,14 @@ class Bad(Exception):
 
 @dataclasses.dataclass
 class Mutant:
-    """A change of the kernel, and the test that must notice it."""
+    """A change of the kernel, and the tests each of which must notice it."""
     name: str
     path: pathlib.Path  # where it is described
     file: str
     number: int     # selects it in the kernel, 0 is none
     breaks: str = ""
     row: str = "-"  # of the design's tables, if it is one
-    test: str = ""  # suite.test
+    test: str = ""  # suite.test, or several
     old: str = ""
     new: str = ""
 
@@ -266,14 +266,19 @@ def check_unmutated(kernel, test):
     return SLOW * (1 + time.monotonic() - start)
 
 
-def check_mutant(kernel, mutant, timeout):
-    """Return whether a mutant is killed by its test, and what happened."""
-    verdict = judge(*kernel.run(mutant.number, mutant.test, timeout), mutant.test)
-    if verdict in ("fails", "crashes", "hangs"):
-        return True, f"killed: {mutant.test} {verdict}"
+def check_mutant(kernel, mutant, timeouts):
+    """Return whether a mutant is killed by its tests, and what happened."""
+    killed = []
+    for test in mutant.test.split():
+        verdict = judge(*kernel.run(mutant.number, test, timeouts[test]), test)
+        if verdict not in ("fails", "crashes", "hangs"):
+            break
+        killed.append(f"{test} {verdict}")
+    else:
+        return True, f"killed: {', '.join(killed)}"
     console, _ = kernel.run(mutant.number, "virtio_*", 120)
     others = re.findall(r"^    not ok \d+ (\w+)", console, re.MULTILINE)
-    return False, (f"survives: {mutant.test} {verdict}; of the other tests fail: "
+    return False, (f"survives: {test} {verdict}; of the other tests fail: "
                    f"{', '.join(others) or 'none'}")
 
 
@@ -323,15 +328,15 @@ def run_all(kernel, results):
         (together if kernel.switchable(mutant) else alone).append(mutant)
     build(kernel, together, results)
     with concurrent.futures.ThreadPoolExecutor(kernel.jobs) as pool:
-        tests = sorted({mutant.test for mutant in results.pending()})
+        tests = sorted({test for mutant in results.pending() for test in mutant.test.split()})
         timeouts = dict(zip(tests, pool.map(lambda test: check_unmutated(kernel, test), tests)))
-        check = {pool.submit(check_mutant, kernel, mutant, timeouts[mutant.test]): mutant
+        check = {pool.submit(check_mutant, kernel, mutant, timeouts): mutant
                  for mutant in together}
         for future in concurrent.futures.as_completed(check):
             results.add(check[future], *future.result())
     for mutant in alone:
         build(kernel, [mutant], results)
-        results.add(mutant, *check_mutant(kernel, mutant, timeouts[mutant.test]))
+        results.add(mutant, *check_mutant(kernel, mutant, timeouts))
 
 
 def print_results(results, file):
