@@ -33,9 +33,17 @@ resume()
 	echo "# program resume ended, status 1"
 }
 
-# Of each cycle two writes were to be blocked and one to arrive. One more cycle, with a
-# stray write when interrupts are off already, and another one afterwards: both have to be
-# in the log.
+# One cycle, which ends by itself
+cycle()
+{
+	echo platform > /sys/power/pm_test
+	echo freeze > /sys/power/state
+}
+
+# Of each cycle two writes were to be blocked and one to arrive. Then a cycle in which the
+# SMMU cannot be suspended, and one with a stray write when interrupts are off already, and
+# one to what was unmapped meanwhile; and another one afterwards. All three have to be in
+# the log.
 check_power()
 {
 	power=$debugfs/virtio_noirq_power
@@ -45,16 +53,16 @@ check_power()
 	file_says "$power/blocked" "$((2 * lost))" &&
 	file_says "$power/arrived" "$lost" || return
 	dmesg -c >/dev/null
-	echo 1 > "$power/stray"
-	echo platform > /sys/power/pm_test
-	echo freeze > /sys/power/state || return
-	echo 1 > "$power/write"
+	echo 1 > "$power/stuck"
+	! cycle || return
+	echo 0 > "$power/stuck"
+	echo 1 > "$power/stray" && cycle && echo 1 > "$power/write" || return
 	sleep 1
 	dmesg | grep "event: " > /tmp/events
 	file_says "$power/leaked" 0 &&
-	file_says "$power/arrived" "$((lost + 1))" &&
-	[ "$(grep -c "event: F_TRANSLATION client: 0000:" /tmp/events)" = 2 ] && return
-	echo "# not two events:"
+	file_says "$power/arrived" "$((lost + 2))" &&
+	[ "$(grep -c "event: F_TRANSLATION client: 0000:" /tmp/events)" = 3 ] && return
+	echo "# not three events:"
 	cat /tmp/events
 	return 1
 }

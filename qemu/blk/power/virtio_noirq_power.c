@@ -13,8 +13,11 @@
  *				suspended, was written; and was not; and how often
  *				a mapped one was, right after the SMMU was resumed
  * stray			in the noirq phase, right before the SMMU is suspended,
- *				write to a page that nobody mapped
- * write			do so now
+ *				write to a page that nobody mapped; and after it was
+ *				resumed, to one that was unmapped while it was suspended
+ * stuck			right before the SMMU is suspended, switch its command
+ *				queue off, so that it cannot be
+ * write			write to a page that nobody mapped, now
  */
 
 #include <linux/debugfs.h>
@@ -38,6 +41,7 @@
 
 /* Arm IHI 0070, chapter 6 */
 #define SMMU_CR0		0x20
+#define SMMU_CR0_CMDQEN		BIT(3)
 #define SMMU_CR1		0x28
 #define SMMU_CR2		0x2c
 #define SMMU_GBPA		0x44
@@ -71,9 +75,13 @@ static struct {
 	dma_addr_t mapped_dma;
 	u8 *other;
 	dma_addr_t other_dma;
+	/* One that is unmapped while the SMMU is suspended */
+	u8 *gone;
+	dma_addr_t gone_dma;
+	u32 gbpa;
 
 	u32 lost, leaked, blocked, arrived;
-	bool stray;
+	bool stray, stuck;
 	struct dentry *debugfs;
 } power;
 
@@ -133,17 +141,31 @@ static int power_suspend_noirq(struct device *dev)
 		power_try(power.other, power.other_dma);
 		power_try(power.mapped, power.mapped_dma);
 		power_lose_registers();
-	} else if (power.stray) {
-		power_try(power.other, power.other_dma);
+		if (power.stray)
+			dma_unmap_single(&power.edu->dev, power.gone_dma, PAGE_SIZE,
+					 DMA_FROM_DEVICE);
+		return 0;
 	}
+
+	if (power.stray)
+		power_try(power.other, power.other_dma);
+	if (power.stuck)
+		writel(readl(power.regs + SMMU_CR0) & ~SMMU_CR0_CMDQEN,
+		       power.regs + SMMU_CR0);
 
 	return 0;
 }
 
 static int power_resume_noirq(struct device *dev)
 {
-	if (to_platform_device(dev)->id != SUPPLY)
-		power.arrived += power_write(power.mapped, power.mapped_dma);
+	if (to_platform_device(dev)->id == SUPPLY)
+		return 0;
+
+	/* GBPA is for the time without the SMMU's driver. */
+	power.arrived += power_write(power.mapped, power.mapped_dma) &&
+			 readl(power.regs + SMMU_GBPA) == power.gbpa;
+	if (power.stray)
+		power_try(power.gone, power.gone_dma);
 
 	return 0;
 }
@@ -177,7 +199,8 @@ static int power_edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	power.mapped = dmam_alloc_coherent(&pdev->dev, PAGE_SIZE, &power.mapped_dma,
 					   GFP_KERNEL);
 	power.other = devm_kzalloc(&pdev->dev, PAGE_SIZE, GFP_KERNEL);
-	if (!power.bar || !power.mapped || !power.other)
+	power.gone = devm_kzalloc(&pdev->dev, PAGE_SIZE, GFP_KERNEL);
+	if (!power.bar || !power.mapped || !power.other || !power.gone)
 		return -ENOMEM;
 
 	/* Where it would get to if nothing was translated */
@@ -201,6 +224,22 @@ static struct pci_driver power_edu_driver = {
 	.probe = power_edu_probe,
 	.driver.pm = &power_edu_pm_ops,
 };
+
+/* What was written once may be cached. */
+static int power_debugfs_stray(void *data, u64 stray)
+{
+	power.stray = stray;
+	if (!stray)
+		return 0;
+
+	power.gone_dma = dma_map_single(&power.edu->dev, power.gone, PAGE_SIZE,
+					DMA_FROM_DEVICE);
+	if (dma_mapping_error(&power.edu->dev, power.gone_dma))
+		return -EIO;
+
+	return power_write(power.gone, power.gone_dma) ? 0 : -EIO;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(power_stray_fops, NULL, power_debugfs_stray, "%llu\n");
 
 static int power_debugfs_write(void *data, u64 value)
 {
@@ -246,6 +285,7 @@ static int __init power_setup(void)
 	power.regs = ioremap(res->start, resource_size(res));
 	if (!power.regs)
 		return -ENOMEM;
+	power.gbpa = readl(power.regs + SMMU_GBPA);
 
 	ret = pci_register_driver(&power_edu_driver);
 	ret = ret ?: platform_driver_register(&power_driver);
@@ -263,7 +303,8 @@ static int __init power_setup(void)
 	debugfs_create_u32("leaked", 0400, power.debugfs, &power.leaked);
 	debugfs_create_u32("blocked", 0400, power.debugfs, &power.blocked);
 	debugfs_create_u32("arrived", 0400, power.debugfs, &power.arrived);
-	debugfs_create_bool("stray", 0600, power.debugfs, &power.stray);
+	debugfs_create_file_unsafe("stray", 0200, power.debugfs, NULL, &power_stray_fops);
+	debugfs_create_bool("stuck", 0600, power.debugfs, &power.stuck);
 	debugfs_create_file_unsafe("write", 0200, power.debugfs, NULL, &power_write_fops);
 
 	return 0;
