@@ -13,8 +13,8 @@
  *				suspended, was written; and was not; and how often
  *				a mapped one was, right after the SMMU was resumed
  * stray			in the noirq phase, right before the SMMU is suspended,
- *				write to a page that nobody mapped; and after it was
- *				resumed, to one that was unmapped while it was suspended
+ *				write to a page that nobody mapped, and leave an error
+ *				of the command queue pending; and after it was resumed, to one that was unmapped while it was suspended
  * stuck			right before the SMMU is suspended, switch its command
  *				queue off, so that it cannot be
  * write			write to a page that nobody mapped, now
@@ -51,6 +51,7 @@
 #define SMMU_GERROR		0x60
 #define SMMU_GERRORN		0x64
 #define SMMU_GERROR_ALL		0x1fd
+#define SMMU_GERROR_CMDQ	BIT(0)
 #define SMMU_STRTAB_BASE	0x80
 #define SMMU_STRTAB_BASE_CFG	0x88
 #define SMMU_CMDQ_BASE		0x90
@@ -147,8 +148,11 @@ static int power_suspend_noirq(struct device *dev)
 		return 0;
 	}
 
-	if (power.stray)
+	if (power.stray) {
 		power_try(power.other, power.other_dma);
+		writel(readl(power.regs + SMMU_GERRORN) ^ SMMU_GERROR_CMDQ,
+		       power.regs + SMMU_GERRORN);
+	}
 	if (power.stuck)
 		writel(readl(power.regs + SMMU_CR0) & ~SMMU_CR0_CMDQEN,
 		       power.regs + SMMU_CR0);
