@@ -230,11 +230,17 @@ def ring_goals(figures):
 
 
 def register_goals(figures):
-    """Each access beyond the minimum has a reason."""
+    """Each access beyond the minimum has a reason, and the noirq phase has no more."""
+    normal = {(e["layout"], e["queues"]): e["accesses"]
+              for e in figures["registers"] if e["path"] == "normal"}
     for e in figures["registers"]:
         yield (f"registers {e['layout']} {e['queues']} queues {e['path']}: "
                "each access is required or has a reason",
                [name for name in e["surplus"] if "unexplained" in name])
+        if e["path"] == "noirq":
+            limit = normal[e["layout"], e["queues"]]
+            yield (f"registers {e['layout']} {e['queues']} queues: no more than normally",
+                   [f"{e['accesses']}, and {limit}"] if e["accesses"] > limit else [])
 
 
 def allocation_goals(figures):
