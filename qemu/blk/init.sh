@@ -33,9 +33,10 @@ resume()
 	echo "# program resume ended, status 1"
 }
 
-# One cycle, which ends by itself
+# One cycle, which ends by itself, after 1 s in a busy loop
 cycle()
 {
+	echo 1 > /sys/module/suspend/parameters/pm_test_delay
 	echo platform > /sys/power/pm_test
 	echo freeze > /sys/power/state
 }
