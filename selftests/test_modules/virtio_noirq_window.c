@@ -59,6 +59,7 @@ static bool vnw_allowed(const unsigned long *stack, unsigned int depth)
 {
 	return vnw_caller(stack, depth, "virtqueue_add") ||
 	       vnw_caller(stack, depth, "kfree") ||
+	       vnw_caller(stack, depth, "__alloc_empty_sheaf") ||
 	       vnw_caller(stack, depth, "stack_depot_save") ||
 	       vnw_caller(stack, depth, "__alloc_object");
 }
