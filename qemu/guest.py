@@ -16,9 +16,9 @@ import signal
 import subprocess
 import time
 
+from tables import machines
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-QEMU = os.environ.get("QEMU") or "qemu-system-aarch64"
-CPU = "cortex-a57"
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 SWAP_SIZE = 1 << 30  # bytes, of a sparse file
 
@@ -60,7 +60,10 @@ def digest(path):
 
 
 class Kernel:
-    """A kernel folder, as scripts/build leaves it."""
+    """A kernel folder, as scripts/build leaves it, and the machine for it.
+
+    machine has what configs/machines says of that.
+    """
 
     def __init__(self, folder):
         self.folder = folder
@@ -68,6 +71,14 @@ class Kernel:
         self.config = os.path.join(folder, "config")
         with open(self.config, encoding="utf-8") as file:
             self.options = {line.partition("=")[0] for line in file if line.rstrip().endswith("=y")}
+        self.arch = next(name for name in machines() if f"CONFIG_{name.upper()}" in self.options)
+        self.machine = machines()[self.arch]
+
+    @property
+    def emulator(self):
+        """QEMU's program; QEMU= is one for arm64."""
+        own = os.environ.get("QEMU") if self.arch == "arm64" else ""
+        return own or self.machine["emulator"]
 
     @property
     def stack(self):
@@ -77,8 +88,8 @@ class Kernel:
     @property
     def page_size(self):
         """Bytes in a page."""
-        return next(kib for kib in (4, 16, 64)
-                    if f"CONFIG_ARM64_{kib}K_PAGES" in self.options) << 10
+        return next((kib for kib in (16, 64)
+                     if f"CONFIG_ARM64_{kib}K_PAGES" in self.options), 4) << 10
 
     @property
     def checks(self):
@@ -88,7 +99,7 @@ class Kernel:
     @property
     def cpu(self):
         """A CPU that has pages of this size: the A57 has none of 16 KiB."""
-        return "neoverse-n1" if self.page_size == 16 << 10 else CPU
+        return "neoverse-n1" if self.page_size == 16 << 10 else self.machine["cpu"]
 
     @property
     def is_big(self):
@@ -126,7 +137,7 @@ class Guest:
     arguments, and ended(): whether it did, or took too long, and has its result.
     """
 
-    machine_type = "virt"
+    machine_options = ""
     least_memory = 256  # MiB
     loglevel = 5
     swap = None         # the virtio-mmio bus of the swap disk, if there is one
@@ -225,22 +236,27 @@ class Guest:
             value = getattr(settings, name)
             if value != getattr(Settings, name):
                 line += ["--" + name, str(value)]
-        prefix = f"QEMU={shlex.quote(QEMU)} " if "QEMU" in os.environ else ""
-        return prefix + shlex.join(line)
+        own = os.environ.get("QEMU")
+        return (f"QEMU={shlex.quote(own)} " if own else "") + shlex.join(line)
 
     # ---- QEMU
+
+    @property
+    def machine_type(self):
+        """QEMU's machine, with its options."""
+        return self.kernel.machine["machine"] + self.machine_options
 
     def command(self):
         """Return QEMU's command line."""
         settings = self.settings
         append = [
-            "console=ttyAMA0", "panic=-1", "no_console_suspend",
+            "console=" + self.kernel.machine["console"], "panic=-1", "no_console_suspend",
             f"loglevel={self.loglevel}",
             *(f"{name}={value}" for name, value
               in self.environment().items() if value)]
         tree = self.path("machine.dtb")
         return [
-            QEMU, "-machine", self.machine_type, *self.hardware(), *self.devices(),
+            self.kernel.emulator, "-machine", self.machine_type, *self.hardware(), *self.devices(),
             *(mmio_disk("swap", self.swap, self.path("swap.img"))
               if self.swap is not None else []),
             *(["-dtb", tree] if os.path.exists(tree) else []),
@@ -256,7 +272,7 @@ class Guest:
         """Write QEMU's own device tree with the text at its end."""
         tree = self.path("machine.dtb")
         quiet = {"check": True, "timeout": 60, "stdin": subprocess.DEVNULL}
-        subprocess.run([QEMU, "-machine", f"{self.machine_type},dumpdtb={tree}",
+        subprocess.run([self.kernel.emulator, "-machine", f"{self.machine_type},dumpdtb={tree}",
                         *self.hardware()], **quiet,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         own = subprocess.run(["dtc", "-q", "-I", "dtb", "-O", "dts", tree],

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
-"""List the guests that there are, and run them in QEMU (arm64, virt machine).
+"""List the guests that there are, and run them in QEMU.
 
 A kind of guest is a folder beside this file with a kind.py, which has SETS,
 guests() in a set, cells() by name, and a class Guest; and with init.sh, what it
@@ -18,7 +18,7 @@ import sys
 import time
 
 import mkrootfs
-from guest import HERE, QEMU, Kernel, Settings
+from guest import HERE, Kernel, Settings
 from tables import unknown_words
 
 sys.path.append(os.path.join(HERE, "..", "scripts", "lib"))
@@ -36,18 +36,18 @@ def kinds():
     return {name: importlib.import_module(name + ".kind") for name in names}
 
 
-def check_qemu():
-    """Return QEMU's version; exit with one line if it will not do."""
-    remedy = f"name a qemu-system-aarch64 >= {QEMU_MIN_MAJOR} with QEMU="
+def check_qemu(kernel):
+    """Return the version of a kernel's QEMU; exit with one line if it will not do."""
+    qemu, remedy = kernel.emulator, f"run scripts/setup {kernel.arch}"
     try:
-        text = subprocess.run([QEMU, "--version"], check=True, timeout=60, text=True,
+        text = subprocess.run([qemu, "--version"], check=True, timeout=60, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
     except (OSError, subprocess.SubprocessError) as err:
-        sys.exit(f"error: cannot run {QEMU} ({err}); {remedy}")
+        sys.exit(f"error: cannot run {qemu} ({err}); {remedy}")
     version = re.search(r"version ((\d+)[\d.]*)", text)
     if not version or int(version[2]) < QEMU_MIN_MAJOR:
         found = version[1] if version else "of unknown version"
-        sys.exit(f"error: {QEMU} {found} is too old; {remedy}")
+        sys.exit(f"error: {qemu} {found} is too old; {remedy}")
     return version[1]
 
 
@@ -261,7 +261,7 @@ def run_guests(args, known):
     started = time.monotonic()
     try:
         args.kernel = Kernel(args.kernel)
-        settings = Settings(**options, qemu_version=check_qemu())
+        settings = Settings(**options, qemu_version=check_qemu(args.kernel))
         os.makedirs(args.out, exist_ok=True)
         settings.rootfs = mkrootfs.pack(
             args.kernel.folder, kind.Guest.root, args.busybox, kind.Guest.selftests)

@@ -5,7 +5,8 @@ import collections
 import os
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-KERNELS = os.path.join(HERE, "..", "configs", "kernels")
+CONFIGS = os.path.join(HERE, "..", "configs")
+KERNELS = os.path.join(CONFIGS, "kernels")
 
 Config = collections.namedtuple("Config", "name sets axes cases")
 
@@ -14,6 +15,13 @@ def read_table(path):
     """Return the words of each line of a table, comments left out."""
     with open(path, encoding="ascii") as table:
         return [line.split() for line in table if line.strip() and not line.startswith("#")]
+
+
+def machines():
+    """Return {"arm64": {"emulator": "qemu-system-aarch64", ...}, ...}."""
+    (_, *names), *lines = read_table(os.path.join(CONFIGS, "machines"))
+    return {name: {key: values[number] for key, *values in lines}
+            for number, name in enumerate(names)}
 
 
 def unknown_words(kinds):

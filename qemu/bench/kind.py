@@ -76,7 +76,7 @@ def guests(subset):
 class Guest(kind.Guest):
     """A guest whose devices answer at once, whatever the host does."""
 
-    machine_type = "virt,dtb-randomness=off"
+    machine_options = ",dtb-randomness=off"
 
     @classmethod
     def prepare_all(cls, settings, cells):

@@ -46,7 +46,7 @@ def guests(subset):
 class Guest(guest.Guest):
     """One case, on one kernel."""
 
-    machine_type = "virt,memory-backend=mem"
+    machine_options = ",memory-backend=mem"
     least_memory = 512
     loglevel = 7
     root = "scmi"

@@ -11,14 +11,9 @@
 arch_setup()
 {
 	local compiler llvm
-	KARCH=$1 CROSS='' IMAGE='' compiler=${2:-}
-	case $KARCH in
-	arm64)
-		[[ $compiler || $(uname -m) == aarch64 ]] || compiler=aarch64-linux-gnu-
-		IMAGE=arch/arm64/boot/Image
-		;;
-	um) IMAGE=linux ;;
-	esac
+	KARCH=$1 CROSS='' IMAGE=$(of_machine "$1" image) compiler=${2:-$(of_machine "$1" compiler)}
+	[[ $KARCH != um ]] || IMAGE=linux
+	[[ ${2:-} || $compiler != "$(uname -m)"-* ]] || compiler=
 	export KBUILD_BUILD_USER=virtio-noirq KBUILD_BUILD_HOST=localhost
 	export KBUILD_BUILD_TIMESTAMP='1970-01-01 00:00:00 +0000'
 	if [[ $compiler == clang ]]; then

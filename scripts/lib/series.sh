@@ -197,6 +197,19 @@ kernel_dir()
 	echo "$BUILT/kernels/$1"
 }
 
+# arch_of CONFIG: the architecture of a kernel of configs/kernels.
+arch_of()
+{
+	awk -v name="$1" '$1 == name { print $2 }' "$VN_ROOT/configs/kernels"
+}
+
+# of_machine ARCH PROPERTY: what configs/machines says, if it knows the architecture.
+of_machine()
+{
+	awk -v arch="$1" -v key="$2" '$1 == "arch" { for (n = 2; n <= NF; n++) if ($n == arch) column = n }
+		$1 == key && column { print $column }' "$VN_ROOT/configs/machines"
+}
+
 # stack_inputs STACK FOLDER...: all that a tree of it follows from; of the overlays
 # these folders of this repo.
 stack_inputs()
