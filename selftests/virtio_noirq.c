@@ -110,9 +110,10 @@ const char *open_machine(struct test_env *env)
 	if (geteuid())
 		return "needs root";
 
+	env->state = getenv("VIRTIO_NOIRQ_STATE") ?: "freeze";
 	read_file("/sys/power/state", text, sizeof(text));
-	if (!strstr(text, "freeze"))
-		return "no \"freeze\" in /sys/power/state, CONFIG_SUSPEND is off";
+	if (!strstr(text, env->state))
+		return "/sys/power/state does not have the state, or CONFIG_SUSPEND is off";
 
 	env->rtc = open("/dev/rtc0", O_RDONLY | O_CLOEXEC);
 	if (env->rtc < 0)
@@ -256,6 +257,11 @@ static void find_transport(struct test_env *env)
 bool on_pci(const struct test_env *env)
 {
 	return !strcmp(env->transport, "virtio-pci");
+}
+
+bool takes_power(const struct test_env *env)
+{
+	return !strcmp(env->state, "mem");
 }
 
 bool has_msi(const struct test_env *env)

@@ -45,6 +45,7 @@ struct test_env {
 	char transport[32];		/* of the first one, "virtio-pci" say */
 	unsigned int cycles;
 	unsigned int sleep_sec;
+	const char *state;		/* that it sleeps in, of /sys/power/state */
 	int rtc;
 	int log;
 };
@@ -86,6 +87,8 @@ int load_example(void);
 unsigned int find_devices(struct test_env *env, const char *driver,
 			  unsigned long long features);
 bool on_pci(const struct test_env *env);
+/* Whether the sleep is one that takes the devices' power. */
+bool takes_power(const struct test_env *env);
 /* Whether the first device signals by messages. */
 bool has_msi(const struct test_env *env);
 int bind_devices(const struct test_env *env, const char *from, const char *to);

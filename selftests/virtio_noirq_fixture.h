@@ -11,6 +11,9 @@
  *				(default 20)
  * VIRTIO_NOIRQ_SLEEP_SEC	seconds to the alarm that ends a sleep (default 2):
  *				a machine that needs longer to fall asleep fails
+ * VIRTIO_NOIRQ_STATE		what is written to /sys/power/state (default
+ *				freeze): with mem, each sleep must take the power of
+ *				the devices, which are on PCI
  * VIRTIO_NOIRQ_DEVICES		what the machine must have: devices,
  * VIRTIO_NOIRQ_CPUS		CPUs online,
  * VIRTIO_NOIRQ_PAGE_SIZE	bytes in a page,
@@ -173,6 +176,19 @@ static void check_domain(struct __test_metadata *const _metadata,
 	ASSERT_STREQ(type, found);
 }
 
+/* The kernel may have the same word for a sleep that keeps the power on. */
+static void check_state(struct __test_metadata *const _metadata,
+			const struct test_env *env)
+{
+	char text[64];
+
+	if (!takes_power(env))
+		return;
+	ASSERT_EQ(0, read_file("/sys/power/mem_sleep", text, sizeof(text)));
+	ASSERT_NE(NULL, strstr(text, "[deep]"))
+		TH_LOG("/sys/power/mem_sleep: %s", text);
+}
+
 static void check_devices(struct __test_metadata *const _metadata,
 			  const struct test_env *env)
 {
@@ -214,6 +230,7 @@ FIXTURE_SETUP(noirq)
 		     "no virtio-blk with test pattern, noirq support and %s ring (%u with other rings)",
 		     variant->name, others);
 	}
+	check_state(_metadata, env);
 	check_devices(_metadata, env);
 	if (env_number("VIRTIO_NOIRQ_WINDOW", 0))
 		ASSERT_EQ(0, load_window());
@@ -241,7 +258,7 @@ static void sleep_expecting(struct __test_metadata *const _metadata,
 	char moved[256];
 
 	ASSERT_EQ(0, arm_wakeup(env->rtc, rtc_now(env->rtc) + env->sleep_sec));
-	EXPECT_EQ(result, write_file("/sys/power/state", "freeze"));
+	EXPECT_EQ(result, write_file("/sys/power/state", env->state));
 	EXPECT_EQ(0, disarm_wakeup(env->rtc));
 	EXPECT_EQ(0, count_log_complaints(env->log, log));
 
@@ -262,14 +279,20 @@ static void __maybe_unused sleep_up_to(struct __test_metadata *const _metadata,
 	EXPECT_EQ(0, write_file("/sys/power/pm_test", "none"));
 }
 
-/* One real sleep, ended by the alarm and by nothing else. */
+/*
+ * One real sleep, ended by the alarm and by nothing else. If it takes the devices'
+ * power, each of them comes out of it as out of reset.
+ */
 static void sleep_once(struct __test_metadata *const _metadata,
 		       const struct test_env *env)
 {
+	unsigned long long losses = sum_of(env, "power_losses");
 	time_t alarm = rtc_now(env->rtc) + env->sleep_sec;
 
 	sleep_expecting(_metadata, env, 0, "success", NULL);
 	EXPECT_LE(alarm, rtc_now(env->rtc));
+	EXPECT_EQ(losses + takes_power(env) * env->ndevices,
+		  sum_of(env, "power_losses"));
 }
 
 /* Each device answers by interrupt, and its data is right. */

@@ -20,6 +20,8 @@
  *   seed               seed of the pattern; write another one to see the
  *                      comparison fail
  *   freezes            how often freeze() was called
+ *   power_losses       how often a PCI function came out of a sleep as out of
+ *                      reset, before the PCI core brought it back
  *   capacity           size of the disk in sectors, as the driver last read it
  *   config_changes     how often a change of the configuration was reported
  *   config_too_early   those of them before restore() had returned
@@ -52,6 +54,7 @@
 #include <linux/iopoll.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/pci.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
@@ -129,6 +132,7 @@ struct vnt {
 	u64 features;
 	u64 first_answer_ns;
 	u64 freezes;
+	u64 power_losses;
 	u64 capacity;
 	u64 config_changes;
 	u64 config_too_early;
@@ -540,6 +544,7 @@ static void vnt_debugfs_add(struct vnt *t)
 	debugfs_create_u64("first_answer_ns", 0400, t->debugfs,
 			   &t->first_answer_ns);
 	debugfs_create_u64("freezes", 0400, t->debugfs, &t->freezes);
+	debugfs_create_u64("power_losses", 0400, t->debugfs, &t->power_losses);
 	debugfs_create_u64("capacity", 0400, t->debugfs, &t->capacity);
 	debugfs_create_u64("config_changes", 0400, t->debugfs,
 			   &t->config_changes);
@@ -794,6 +799,31 @@ int vnt_provider_resize(struct device *dev, u64 sectors)
 }
 EXPORT_SYMBOL_GPL(vnt_provider_resize);
 
+/* After a reset a PCI function may do nothing, and has no addresses. */
+static bool vnt_was_reset(struct pci_dev *pdev)
+{
+	u16 command = 0;
+	u32 bar = 0;
+	int i;
+
+	for (i = 0; i < PCI_STD_NUM_BARS; i++) {
+		pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0 + 4 * i, &bar);
+		if (bar & PCI_BASE_ADDRESS_MEM_MASK)
+			return false;
+	}
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	return !command;
+}
+
+static int vnt_look_for_power(struct device *dev, void *unused)
+{
+	struct vnt *t = dev_to_virtio(dev)->priv;
+
+	if (dev_is_pci(dev->parent) && vnt_was_reset(to_pci_dev(dev->parent)))
+		t->power_losses++;
+	return 0;
+}
+
 /* The noirq phase lasts from one event's start to the other event's end. */
 static void vnt_suspend_resume(void *data, const char *action, int val,
 			       bool start)
@@ -802,8 +832,13 @@ static void vnt_suspend_resume(void *data, const char *action, int val,
 		WRITE_ONCE(vnt_in_noirq, true);
 	} else if (!strcmp(action, "dpm_resume_noirq")) {
 		WRITE_ONCE(vnt_in_noirq, start);
-		if (start)
-			WRITE_ONCE(vnt_resume_start_ns, ktime_get_ns());
+		if (!start)
+			return;
+		driver_for_each_device(&vnt_noirq_driver.driver, NULL, NULL,
+				       vnt_look_for_power);
+		driver_for_each_device(&vnt_normal_driver.driver, NULL, NULL,
+				       vnt_look_for_power);
+		WRITE_ONCE(vnt_resume_start_ns, ktime_get_ns());
 	}
 }
 
