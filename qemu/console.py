@@ -14,6 +14,7 @@ BENCH_LINE = re.compile(r"^# bench (.*)")
 CYCLE_LINE = re.compile(r"^# cycle (\d+) of (\d+)")
 PLAN_LINE = re.compile(r"^1\.\.(\d+)$")
 PROGRAM_LINE = re.compile(r"^# program (\S+)( ended, status (\d+))?$")
+SLEPT_LINE = re.compile(r"^# slept (\d+) times$")
 DONE_LINE = re.compile(r"^# guest done, status (\d+)$")
 COMPLAINT_LINE = re.compile(r"^# (?:\S+\.[ch]:\d+:\w+:|kernel log: )(.+)")
 
@@ -44,6 +45,7 @@ class Log:
     bench: list = dataclasses.field(default_factory=list)
     complaint: str = ""  # the first check that failed, or kernel message
     cycle: tuple = ()  # (done, of all) in the test that runs
+    slept: int = None  # times, as the kernel counts them
     status: int = None  # of the guest as a whole, once it is done
     panic: bool = False
     hibernated: bool = False
@@ -78,6 +80,8 @@ class Log:
                 self.program().status = int(match[3])
             else:
                 self.programs.append(Program(match[1]))
+        elif match := SLEPT_LINE.match(line):
+            self.slept = int(match[1])
         elif match := DONE_LINE.match(line):
             self.status = int(match[1])
         elif match := COMPLAINT_LINE.match(line):

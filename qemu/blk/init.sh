@@ -80,6 +80,7 @@ fi
 for program in $VIRTIO_NOIRQ_PROGRAMS; do
 	run "$tests/$program" -v "$VIRTIO_NOIRQ_VARIANT"
 done
+echo "# slept $(cat /sys/power/suspend_stats/success) times"
 
 # A kernel built for coverage: how KUnit ended, and the counters, for scripts/coverage.
 sed -n 's/^\(not \)*ok /# kunit: &/p' "$debugfs"/kunit/*/results 2>/dev/null

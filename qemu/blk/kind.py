@@ -18,12 +18,13 @@ guests = matrix.guests
 cells = matrix.cells
 
 CYCLES = 20
+S3_CYCLES = 100  # of S3, in the set that has everything
 FEWER = 4  # times fewer cycles where a cycle takes its time
 SLEEPERS = 4  # guests in the place of one, if they sleep in real time,
-SLOW_SLEEPERS = 2  # and if each cycle takes its time as well
+SLOW_SLEEPERS = 2  # if each cycle takes its time as well,
+S3_SLEEPERS = 8  # and if they wait for an alarm without power
 LONG_SLEEP = 4  # seconds, where it takes some to fall asleep in real time, as with MSI-X,
 LONGER_SLEEP = 8  # and with many devices
-ROOT_BUS = "pcie.0"
 # The places of PCI are few: an IOMMU is in that of the first device.
 FIRST_PLACE, BESIDE_IT = (f"addr=1.{function},multifunction=on" for function in (0, 1))
 # An IOMMU: QEMU's device or what the machine has, the type of domain that the kernel uses
@@ -37,7 +38,7 @@ IOMMUS = {
                          {"iommu.passthrough": 1}),
     "smmu": Iommu(None, "iommu=smmuv3", "DMA", {})}
 # A device whose DMA anybody can start: qemu/blk/power
-EDU = f"edu,dma_mask=0xffffffffffff,bus={ROOT_BUS}"
+EDU = "edu,dma_mask=0xffffffffffff"
 RNG_PLACE = 30  # of an entropy device: its virtio-mmio bus
 SWAP_PLACE = 31  # of a disk: its virtio-mmio bus
 
@@ -65,6 +66,9 @@ OTHERS = {
     "other-features": ("event_idx=off", "virtio: device no longer offers features"),
     "other-queue": ("queue-size=64", "but the device now takes 64")}
 
+# QEMU says so when the machine has gone to S3.
+SUSPENDED = '"event": "SUSPEND"'
+
 # What the test module asks of the host, on the console: so many sectors.
 RESIZE_LINE = re.compile(rb"\bhost: resize (\d+)\r?$", re.MULTILINE)
 
@@ -90,7 +94,7 @@ class Guest(guest.Guest):
 
     def own_cycles(self):
         """Return the sleep cycles on each path."""
-        return CYCLES
+        return S3_CYCLES if self.in_s3 and self.settings.set == "full" else CYCLES
 
     def cycles_of(self, wanted):
         """Return fewer where a cycle takes its time."""
@@ -106,14 +110,22 @@ class Guest(guest.Guest):
         """
         if self.settings.timeout:
             return self.settings.timeout
-        return HANG if self.lost == "hang" else 300 + 12 * (self.settings.cycles or CYCLES)
+        wanted = self.settings.cycles or self.own_cycles()
+        return HANG if self.lost == "hang" else 300 + 12 * wanted
 
     @property
     def share(self):
         """Return how much of a job the guest is: it may sleep in real time."""
+        if self.in_s3:
+            return 1 / S3_SLEEPERS
         if self.cell.mode != "smp":
             return 1
         return 1 / SLOW_SLEEPERS if self.kernel.is_slow else 1 / SLEEPERS
+
+    @property
+    def in_s3(self):
+        """Whether its sleep is S3: in real time, the machine without power."""
+        return self.kernel.machine["sleep"] == "mem"
 
     def programs(self):
         """Return the names of all programs that run in the guest."""
@@ -165,14 +177,14 @@ class Guest(guest.Guest):
         return IOMMUS[matrix.BUSES[self.cell.bus].iommu]
 
     @property
-    def machine_type(self):
-        """QEMU's machine, with the IOMMU if that is a part of it."""
-        return ",".join(filter(None, (super().machine_type, self.iommu.machine)))
+    def machine_options(self):
+        """What the machine has besides: the IOMMU, if it is a part of it."""
+        return "," + self.iommu.machine if self.iommu.machine else ""
 
     def environment(self):
         """Return what init and the tests find in their environment."""
         cell = self.cell
-        real_slow = cell.mode == "smp" and (self.kernel.is_slow or cell.on_pci)
+        real_slow = self.in_s3 or cell.mode == "smp" and (self.kernel.is_slow or cell.on_pci)
         sleep = LONG_SLEEP if cell.devices == 1 else LONGER_SLEEP
         swaps = self.swap is not None
         found = {
@@ -182,6 +194,7 @@ class Guest(guest.Guest):
             "IOMMU": 1 if cell.translated else "",
             "DOMAIN": self.iommu.domain or "",
             "SLEEP_SEC": sleep if real_slow else "",
+            "STATE": self.kernel.machine["sleep"],
             "UNFIT": 1 if self.settings.expect == "fail" else "",
             "HOST": 1,  # answers what the tests ask for on the console
             "CHECKS": ",".join(self.checks), "WINDOW": 1 if self.kernel.checks else "",
@@ -194,7 +207,12 @@ class Guest(guest.Guest):
     def machine(self):
         """Return QEMU's arguments for the machine."""
         return [*MODES[self.cell.mode], "-smp", str(CPUS[self.cell.mode]),
-                "-rtc", "clock=vm,base=2026-01-01"]
+                "-rtc", f"clock={self.kernel.machine['clock']},base=2026-01-01"]
+
+    @property
+    def root_bus(self):
+        """The root bus of PCI."""
+        return self.kernel.machine["bus"]
 
     def devices(self):
         """Return QEMU's arguments for the devices and the console."""
@@ -207,10 +225,10 @@ class Guest(guest.Guest):
         device, bus, port = f"virtio-{kind}-device", f"virtio-mmio-bus.{place}", []
         where = [FIRST_PLACE] if self.iommu.device and not place else []
         if self.cell.on_pci:
-            device, bus = f"virtio-{kind}-pci", ROOT_BUS
+            device, bus = f"virtio-{kind}-pci", self.root_bus
         if self.cell.behind_port:
             bus = f"port{place}"
-            port = ["-device", ",".join((f"pcie-root-port,id={bus},bus={ROOT_BUS}",
+            port = ["-device", ",".join((f"pcie-root-port,id={bus},bus={self.root_bus}",
                                          f"chassis={place + 1}", *where))]
             where = []
         return [*port, "-device", ",".join((device, f"bus={bus}", *where, *properties))]
@@ -219,7 +237,7 @@ class Guest(guest.Guest):
         """Return QEMU's arguments for the devices under test."""
         args = []
         if self.iommu.device:
-            args += ["-device", f"{self.iommu.device},bus={ROOT_BUS},{BESIDE_IT}"]
+            args += ["-device", f"{self.iommu.device},bus={self.root_bus},{BESIDE_IT}"]
         others = self.other[:1] if self.other and self.boots else ()
         for place in range(self.cell.devices):
             image = os.path.join(self.settings.out, f"disk{place}.img")
@@ -227,7 +245,7 @@ class Guest(guest.Guest):
             args += guest.drive(f"disk{place}", image + ",snapshot=on")
             args += self.attach("blk", place, f"drive=disk{place}", *self.cell.properties, *others)
         if self.cell.case == "power":
-            args += ["-device", EDU]
+            args += ["-device", f"{EDU},bus={self.root_bus}"]
         if self.cell.case == "example":
             args += self.attach("rng", RNG_PLACE)
         return args
@@ -268,6 +286,13 @@ class Guest(guest.Guest):
         """Return what the console says so far."""
         return read_log(self.path("console.log"))
 
+    def sleep_fault(self, log):
+        """Return what is wrong if the guest slept otherwise than QEMU saw, or ""."""
+        with open(self.path("qemu.log"), encoding="utf-8", errors="replace") as file:
+            seen = file.read().count(SUSPENDED)
+        wanted = log.slept if self.in_s3 else 0
+        return "" if seen == wanted else f"{seen} sleeps in S3 by QEMU's count, not {wanted}"
+
     def progress(self):
         """Return "packed (virtio_noirq_test, test 2 of 7)"."""
         return f"{self.cell.name} ({self.log().progress()})"
@@ -295,6 +320,8 @@ class Guest(guest.Guest):
             verdict = "timeout", (f"no end after {self.timeout} s, in " + self.progress())
         else:
             verdict = judge(log, self.programs(), self.cell.variant, self.cycles, status)
+            if verdict[0] == "pass" and (fault := self.sleep_fault(log)):
+                verdict = "fail", fault
         self.write_result(*verdict)
         return True
 

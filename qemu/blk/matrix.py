@@ -21,7 +21,7 @@ FEATURES = {  # properties of a QEMU device
 MANY = 31  # devices, of the 32 places for them on the virt machine
 DEVICES = (1, MANY)
 MODES = ("icount", "smp")
-AXES = ("ring", "modes", "smp", "iommu", "bus", "viommu", "smmu")  # that a kernel can have besides
+AXES = ("ring", "modes", "smp", "iommu", "bus", "s3", "viommu", "smmu")  # that a kernel can have
 GROUPS = ("all", "image", "debug")  # of cases; the soak has its own set
 LEGACY = "legacy"
 MMIO = "mmio"
@@ -96,6 +96,11 @@ class Cell:
         return BUSES[self.bus].place == "port"
 
     @property
+    def in_s3(self):
+        """Whether its sleep is S3, which takes the devices' power."""
+        return BUSES[self.bus].axis == "s3"
+
+    @property
     def translated(self):
         """Whether the devices do DMA by the addresses that they are told to."""
         return self.iommu or BUSES[self.bus].iommu != "-"
@@ -120,6 +125,8 @@ class Cell:
             return False  # virtio-mmio has 1024 entries, whatever the device has
         if self.case == "power" and BUSES[self.bus].iommu != "smmu":
             return False
+        if self.devices == MANY and self.in_s3:
+            return False  # its bus has fewer places
         return self.layout != LEGACY or not self.translated and not self.behind_port
 
     @property
