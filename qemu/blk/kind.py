@@ -110,7 +110,7 @@ class Guest(guest.Guest):
         """
         if self.settings.timeout:
             return self.settings.timeout
-        wanted = self.settings.cycles or self.own_cycles()
+        wanted = self.settings.cycles or max(CYCLES, self.own_cycles())
         return HANG if self.lost == "hang" else 300 + 12 * wanted
 
     @property
