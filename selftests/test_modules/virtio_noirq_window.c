@@ -52,23 +52,29 @@ static void *vnw_caller(const unsigned long *stack, unsigned int depth,
 }
 
 /*
- * What may allocate: a driver that adds buffers, the allocator for itself when
- * memory is freed, and debug checks that keep a stack or an object of their own.
+ * What may allocate: a driver that adds buffers, the allocators of memory and of
+ * IOVAs for themselves when something is freed, and debug checks that keep a stack
+ * or an object of their own.
  */
 static bool vnw_allowed(const unsigned long *stack, unsigned int depth)
 {
 	return vnw_caller(stack, depth, "virtqueue_add") ||
 	       vnw_caller(stack, depth, "kfree") ||
-	       vnw_caller(stack, depth, "__alloc_empty_sheaf") ||
+	       vnw_caller(stack, depth, "free_iova_fast") ||
 	       vnw_caller(stack, depth, "stack_depot_save") ||
 	       vnw_caller(stack, depth, "__alloc_object");
 }
 
-/* A table of indirect descriptors, by the function that asks for it. */
-static bool vnw_is_add(unsigned long call_site)
+/*
+ * A table of indirect descriptors, by the function that asks for it; a virtio-iommu
+ * has requests of its own.
+ */
+static bool vnw_is_add(unsigned long call_site, const unsigned long *stack,
+		       unsigned int depth)
 {
-	return vnw_caller(&call_site, 1, "alloc_indirect") ||
-	       vnw_caller(&call_site, 1, "virtqueue_add");
+	return (vnw_caller(&call_site, 1, "alloc_indirect") ||
+		vnw_caller(&call_site, 1, "virtqueue_add")) &&
+	       !vnw_caller(stack, depth, "__viommu_add_req");
 }
 
 /*
@@ -88,7 +94,7 @@ static void vnw_allocation(unsigned long call_site)
 	caller = vnw_caller(stack, depth, "virtio_");
 	if (!caller)
 		return;
-	if (vnw_is_add(call_site))
+	if (vnw_is_add(call_site, stack, depth))
 		atomic64_inc(&vnw_adds);
 	if (vnw_allowed(stack, depth))
 		return;
