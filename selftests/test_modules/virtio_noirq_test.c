@@ -834,10 +834,10 @@ static void vnt_suspend_resume(void *data, const char *action, int val,
 		WRITE_ONCE(vnt_in_noirq, start);
 		if (!start)
 			return;
-		driver_for_each_device(&vnt_noirq_driver.driver, NULL, NULL,
-				       vnt_look_for_power);
-		driver_for_each_device(&vnt_normal_driver.driver, NULL, NULL,
-				       vnt_look_for_power);
+		WARN_ON(driver_for_each_device(&vnt_noirq_driver.driver, NULL,
+					       NULL, vnt_look_for_power));
+		WARN_ON(driver_for_each_device(&vnt_normal_driver.driver, NULL,
+					       NULL, vnt_look_for_power));
 		WRITE_ONCE(vnt_resume_start_ns, ktime_get_ns());
 	}
 }
