@@ -90,6 +90,25 @@ static bool hw_is_bypassed(u32 id)
 	return hw.endpoints[id].attached && hw.endpoints[id].bypass;
 }
 
+/* A domain of so many pages that no endpoint has had */
+static struct iommu_domain *hw_new_domain(struct kunit *test, unsigned int pages)
+{
+	struct iommu_domain *domain;
+
+	hw_plug(test, 2);
+	domain = hw_domain(test, 2);
+	hw_map_pages(test, domain, pages);
+	hw_unplug(2);
+
+	return domain;
+}
+
+/* Attach the first endpoint, as the core does with one that has a domain. */
+static int hw_move(struct iommu_domain *new, struct iommu_domain *old)
+{
+	return new->ops->attach_dev(new, &hw.pdevs[1]->dev, old);
+}
+
 /* How many endpoints the driver believes a domain to have */
 static unsigned long hw_counted(struct iommu_domain *domain)
 {
@@ -293,7 +312,7 @@ static void noirq_attach_refused(struct kunit *test)
 
 	new = hw_domain(test, 2);
 	fake_at(hw.fake, "attach", hw_refuse_first);
-	KUNIT_ASSERT_EQ(test, new->ops->attach_dev(new, &hw.pdevs[1]->dev, old), -ENOMEM);
+	KUNIT_ASSERT_EQ(test, hw_move(new, old), -ENOMEM);
 	fake_at(hw.fake, "attach", hw_refuse);
 	KUNIT_ASSERT_EQ(test, hw_attach_to(new, 2), -ENOMEM);
 	KUNIT_EXPECT_TRUE(test, hw_is_bypassed(2));
@@ -331,12 +350,9 @@ static void noirq_replay_refused_old(struct kunit *test)
 	struct iommu_domain *old = hw_plug_mapped(test, 1, 3), *new;
 	const char *before = hw_state(test);
 
-	hw_plug(test, 2);
-	new = hw_domain(test, 2);
-	hw_map_pages(test, new, 2 * HW_REQUESTS);
-	hw_unplug(2);
+	new = hw_new_domain(test, 2 * HW_REQUESTS);
 	fake_at(hw.fake, "map", hw_refuse_third);
-	KUNIT_EXPECT_EQ(test, new->ops->attach_dev(new, &hw.pdevs[1]->dev, old), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, hw_move(new, old), -ENOMEM);
 	hw_expect_state(test, before);
 	KUNIT_EXPECT_EQ(test, hw_map_page(old, 3), 0);
 	KUNIT_EXPECT_EQ(test, hw_mapped(1), 4);
@@ -347,12 +363,9 @@ static void noirq_replay_refused_twice(struct kunit *test)
 {
 	struct iommu_domain *old = hw_plug_mapped(test, 1, 3), *new;
 
-	hw_plug(test, 2);
-	new = hw_domain(test, 2);
-	hw_map_pages(test, new, 1);
-	hw_unplug(2);
+	new = hw_new_domain(test, 1);
 	fake_at(hw.fake, "map", hw_refuse);
-	KUNIT_EXPECT_EQ(test, new->ops->attach_dev(new, &hw.pdevs[1]->dev, old), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, hw_move(new, old), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, hw_counted(old), 1);
 	KUNIT_EXPECT_EQ(test, hw_counted(new), 0);
 	KUNIT_EXPECT_EQ(test, hw_translate(1, 0), U64_MAX);
@@ -363,18 +376,15 @@ static void noirq_way_back_refused(struct kunit *test)
 {
 	struct iommu_domain *old = hw_plug_mapped(test, 1, 3), *new;
 
-	hw_plug(test, 2);
-	new = hw_domain(test, 2);
-	hw_map_pages(test, new, 1);
-	hw_unplug(2);
+	new = hw_new_domain(test, 1);
 	fake_at(hw.fake, "map", hw_refuse_and_keep);
-	KUNIT_EXPECT_EQ(test, new->ops->attach_dev(new, &hw.pdevs[1]->dev, old), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, hw_move(new, old), -ENOMEM);
 	hw_expect_state(test, "bypass=1");
 	KUNIT_EXPECT_EQ(test, hw_counted(old), 0);
 	KUNIT_EXPECT_EQ(test, hw_counted(new), 0);
 
 	hw_heal();
-	KUNIT_EXPECT_EQ(test, old->ops->attach_dev(old, &hw.pdevs[1]->dev, old), 0);
+	KUNIT_EXPECT_EQ(test, hw_move(old, NULL), 0);
 	KUNIT_EXPECT_EQ(test, hw_mapped(1), 3);
 }
 
