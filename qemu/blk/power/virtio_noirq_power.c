@@ -14,14 +14,14 @@
  *				a mapped one was, right after the SMMU was resumed
  * stray			in the noirq phase, right before the SMMU is suspended,
  *				write to a page that nobody mapped, and leave an error
- *				of the command queue pending; and after it was resumed, to one that was unmapped while it was suspended
+ *				of the command queue pending; and after it was resumed,
+ *				to one that was unmapped while it was suspended
  * stuck			right before the SMMU is suspended, switch its command
  *				queue off, so that it cannot be
  * write			write to a page that nobody mapped, now
  */
 
 #include <linux/debugfs.h>
-#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/iopoll.h>
 #include <linux/module.h>
@@ -258,50 +258,37 @@ static int power_find_smmu(struct device *dev, const void *data)
 	return dev->driver && !strcmp(dev->driver->name, "arm-smmu-v3");
 }
 
-static void power_exit(void)
-{
-	int i;
-
-	debugfs_remove(power.debugfs);
-	for (i = 0; i < DEVICES; i++)
-		platform_device_unregister(power.pdevs[i]);
-	platform_driver_unregister(&power_driver);
-	pci_unregister_driver(&power_edu_driver);
-	if (power.regs)
-		iounmap(power.regs);
-	put_device(power.smmu);
-}
-
 static int power_surround(struct device *supplier, struct device *consumer)
 {
 	return device_link_add(consumer, supplier, DL_FLAG_STATELESS) ? 0 : -ENODEV;
 }
 
-static int __init power_setup(void)
+static void power_remove_devices(void)
 {
-	struct resource *res;
-	int i, ret;
+	int i;
 
-	power.smmu = bus_find_device(&platform_bus_type, NULL, NULL, power_find_smmu);
-	if (!power.smmu)
-		return -ENODEV;
-	res = platform_get_resource(to_platform_device(power.smmu), IORESOURCE_MEM, 0);
-	power.regs = ioremap(res->start, resource_size(res));
-	if (!power.regs)
-		return -ENOMEM;
-	power.gbpa = readl(power.regs + SMMU_GBPA);
+	for (i = 0; i < DEVICES; i++)
+		platform_device_unregister(power.pdevs[i]);
+}
 
-	ret = pci_register_driver(&power_edu_driver);
-	ret = ret ?: platform_driver_register(&power_driver);
+static int __init power_add_devices(void)
+{
+	int i, ret = 0;
+
 	for (i = 0; i < DEVICES && !ret; i++) {
 		power.pdevs[i] = platform_device_register_simple(KBUILD_MODNAME, i, NULL, 0);
 		ret = PTR_ERR_OR_ZERO(power.pdevs[i]);
 	}
 	ret = ret ?: power_surround(&power.pdevs[SUPPLY]->dev, power.smmu);
 	ret = ret ?: power_surround(power.smmu, &power.pdevs[!SUPPLY]->dev);
-	if (ret || !power.edu)
-		return ret ?: -ENODEV;
+	if (ret)
+		power_remove_devices();
 
+	return ret;
+}
+
+static void __init power_add_debugfs(void)
+{
 	power.debugfs = debugfs_create_dir(KBUILD_MODNAME, NULL);
 	debugfs_create_u32("lost", 0400, power.debugfs, &power.lost);
 	debugfs_create_u32("leaked", 0400, power.debugfs, &power.leaked);
@@ -310,18 +297,53 @@ static int __init power_setup(void)
 	debugfs_create_file_unsafe("stray", 0200, power.debugfs, NULL, &power_stray_fops);
 	debugfs_create_bool("stuck", 0600, power.debugfs, &power.stuck);
 	debugfs_create_file_unsafe("write", 0200, power.debugfs, NULL, &power_write_fops);
-
-	return 0;
 }
 
 static int __init power_init(void)
 {
-	int ret = power_setup();
+	struct resource *res;
+	int ret;
 
+	power.smmu = bus_find_device(&platform_bus_type, NULL, NULL, power_find_smmu);
+	if (!power.smmu)
+		return -ENODEV;
+	res = platform_get_resource(to_platform_device(power.smmu), IORESOURCE_MEM, 0);
+	power.regs = ioremap(res->start, resource_size(res));
+	ret = power.regs ? pci_register_driver(&power_edu_driver) : -ENOMEM;
 	if (ret)
-		power_exit();
+		goto err_smmu;
+	power.gbpa = readl(power.regs + SMMU_GBPA);
+
+	ret = power.edu ? platform_driver_register(&power_driver) : -ENODEV;
+	if (ret)
+		goto err_edu;
+	ret = power_add_devices();
+	if (ret)
+		goto err_driver;
+	power_add_debugfs();
+
+	return 0;
+
+err_driver:
+	platform_driver_unregister(&power_driver);
+err_edu:
+	pci_unregister_driver(&power_edu_driver);
+err_smmu:
+	if (power.regs)
+		iounmap(power.regs);
+	put_device(power.smmu);
 
 	return ret;
+}
+
+static void __exit power_exit(void)
+{
+	debugfs_remove(power.debugfs);
+	power_remove_devices();
+	platform_driver_unregister(&power_driver);
+	pci_unregister_driver(&power_edu_driver);
+	iounmap(power.regs);
+	put_device(power.smmu);
 }
 
 module_init(power_init);
