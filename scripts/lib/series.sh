@@ -51,6 +51,12 @@ suffix()
 	[[ $1 == "$MAIN" ]] || echo "-$1"
 }
 
+# has_suites NAME: whether there are KUnit suites on its stack.
+has_suites()
+{
+	[[ $("$VN_ROOT/scripts/overlay" --suites "$(stack_of "$1")") ]]
+}
+
 # known_series NAME: or the end.
 known_series()
 {
