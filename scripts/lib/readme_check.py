@@ -27,6 +27,7 @@ MEASURED = re.compile(r"\d[\d,]*\.\d+(?= ?(?:ns|µs|ms|x)\b)")
 COLUMNS = re.compile(r"^ +(\w+) +([\d,.]+) us +([\d,.]+) us$")
 CLAIMS = (  # (file, where the figure is, files and the lines there that it counts or is in)
     ("README.md", r"break the code in (\d+) ways", "patches/mutants/*", r"^== "),
+    ("README.md", r"soak of (\d+) cycles", "scripts/run", r"LINT=--quick SOAK=(\d+)"),
     ("patches/cover-letter.txt", r"normal phase, (\d+)\s+times", "Documentation/figures/figures.md",
      r"^\| split, 1 queue, (?:noirq|normal) +\| +\d+ \| +(\d+)"))
 # Of a measured number: QEMU's disk works in host time, and on a busy host the best of 20
