@@ -326,7 +326,7 @@ class Guest:
 
     def write_result(self, verdict, reason, tests=(), **figures):
         """Write result.json, and keep it; drop what is of no more use."""
-        if self.settings.expect == "fail" and verdict != "not run":
+        if self.settings.expect != "pass" and verdict != "not run":
             good = self.failed_as_expected(verdict)
             name = f"{self.kernel.stack or 'main series'}: {self.expectation}"
             tests = [{"name": name, "result": "pass" if good else "fail"}]

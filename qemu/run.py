@@ -197,9 +197,10 @@ def parse_args(known):
     runner.add_argument("--keep", action="store_true",
                         help="run nothing again that passed with the same "
                         "kernel, root, QEMU, code and cycles")
-    runner.add_argument("--expect", choices=("pass", "fail"), default="pass",
-                        help="fail: a guest passes if it fails in the way "
-                        "that a kernel without the patches does")
+    runner.add_argument("--expect", choices=("pass", "fail", "hang", "error"), default="pass",
+                        help="a guest passes if it ends so: fail is the way of "
+                        "a kernel without the patches, hang and error are those "
+                        "behind a virtio-iommu (default pass)")
     runner.add_argument("--timeout", type=number, metavar="SECONDS", default=0,
                         help="limit for one guest (default: by kind)")
     return parser.parse_args()
