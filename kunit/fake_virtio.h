@@ -149,7 +149,8 @@ static inline void fake_set_status(struct virtio_device *vdev, u8 status)
 
 	snprintf(name, sizeof(name), "status=%02x", status);
 	fake->status = status & ~fake->refused;
-	fake->premature |= (status & VIRTIO_CONFIG_S_DRIVER_OK) &&
+	/* Without power all bits are read, and written back to nobody. */
+	fake->premature |= status != 0xff && (status & VIRTIO_CONFIG_S_DRIVER_OK) &&
 			   !(fake->has_features && fake->has_vqs);
 	fake_call(fake, name);
 	fake->ready |= status & VIRTIO_CONFIG_S_DRIVER_OK;

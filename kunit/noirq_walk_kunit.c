@@ -47,6 +47,9 @@ struct walk {
 	bool faulty;
 	bool untidy;
 	bool suspend;
+	/* Whether the device has shorter virtqueues than it had */
+	bool shorter;
+	bool bound;
 
 	unsigned int posted;
 	bool change_pending;
@@ -80,8 +83,14 @@ static bool walk_fault(unsigned int percent)
 /* The user of the device, who is never frozen */
 static int walk_use(void)
 {
-	int ret = fake_add_buffer(walk->fake);
+	struct virtqueue *vq = walk->fake->vq;
+	unsigned int len;
+	int ret;
 
+	while (virtqueue_get_buf(vq, &len))
+		walk->posted--;
+
+	ret = fake_add_buffer(walk->fake);
 	if (ret)
 		return ret;
 
@@ -107,19 +116,43 @@ static void walk_signal_change(void)
 	virtio_config_changed(&walk->fake->vdev);
 }
 
+/* A device that completes any buffer, whether it has it or not, and any number */
+static void walk_complete(struct fake_virtio *fake)
+{
+	struct vring_used *used = phys_to_virt(virtqueue_get_used_addr(fake->vq));
+	u16 idx = virtio16_to_cpu(&fake->vdev, used->idx);
+	vring_used_elem_t *entry = &used->ring[idx % FAKE_QUEUE_SIZE];
+
+	entry->id = cpu_to_virtio32(&fake->vdev,
+				    prandom_u32_state(&walk->rnd) % (FAKE_QUEUE_SIZE + 1));
+	entry->len = cpu_to_virtio32(&fake->vdev, prandom_u32_state(&walk->rnd));
+	idx += walk_chance(20) ? prandom_u32_state(&walk->rnd) : 1;
+	used->idx = cpu_to_virtio16(&fake->vdev, idx);
+	vring_interrupt(0, fake->vq);
+}
+
+/* It comes back with a status of 0, and reads as all ones until then. */
+static void walk_lose_power(struct fake_virtio *fake, u8 status)
+{
+	fake->status = status;
+	fake->has_features = false;
+	fake->has_vqs = false;
+	fake->ready = false;
+}
+
 /* What a device can do at any time */
 static void walk_device(struct fake_virtio *fake)
 {
 	u8 status = fake->status;
 
+	if (!list_empty(&fake->vdev.vqs) && walk_fault(2))
+		walk_complete(fake);
+	if (walk_fault(1))
+		walk->shorter = true;
 	if (walk_fault(2))
 		fake->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-	if (walk_fault(1)) {
-		fake->status = 0;
-		fake->has_features = false;
-		fake->has_vqs = false;
-		fake->ready = false;
-	}
+	if (walk_fault(1))
+		walk_lose_power(fake, 0);
 	if (walk_fault(1))
 		fake->stuck = prandom_u32_state(&walk->rnd);
 	if (walk_fault(1))
@@ -133,6 +166,8 @@ static void walk_device(struct fake_virtio *fake)
 		fake->refused = 0;
 	if (walk_chance(30))
 		fake->lost = 0;
+	if (walk_chance(30))
+		walk->shorter = false;
 	if (walk_chance(5))
 		walk_signal_change();
 }
@@ -269,8 +304,15 @@ static const struct virtio_driver walk_driver = {
 
 /* The transport */
 
+static int walk_reset_vqs(struct virtio_device *vdev)
+{
+	return walk->shorter ? -ENOENT : fake_reset_vqs(vdev);
+}
+
 static const struct virtio_config_ops walk_config_ops = {
-	FAKE_NOIRQ_CONFIG_OPS,
+	FAKE_CONFIG_OPS,
+	.reset_vqs = walk_reset_vqs,
+	.noirq_safe = true,
 	.synchronize_cbs = fake_synchronize_cbs,
 };
 
@@ -284,22 +326,50 @@ static void walk_set_target(bool suspend)
 #endif
 }
 
-static void walk_rebind(void)
+static const char *walk_unbind(void)
+{
+	fake_unbind(walk->fake);
+	walk->fake->then = walk_call;
+	walk->bound = false;
+
+	return "unbind";
+}
+
+static const char *walk_bind(void)
 {
 	struct fake_virtio *fake = walk->fake;
 
-	fake_unbind(fake);
+	fake_heal(fake);
 	if (device_attach(&fake->vdev.dev) != 1)
 		walk_expect("the driver cannot be bound again");
 	fake->then = walk_call;
+	walk->bound = true;
+
+	return "bind";
+}
+
+/* What comes after it finds a device that was reset, and so does a driver here. */
+static const char *walk_shutdown(struct virtio_device *vdev)
+{
+	fake_heal(walk->fake);
+	vdev->dev.bus->shutdown(&vdev->dev);
+	if (walk->fake->status)
+		walk->wrong = "the device was not reset in the shutdown";
+	if (!walk_use())
+		walk->wrong = "a device can be used after the shutdown";
+	walk_unbind();
+
+	return "shutdown";
 }
 
 static const char *walk_running(struct virtio_device *vdev)
 {
-	if (walk_chance(3)) {
-		walk_rebind();
-		return "rebind";
-	}
+	if (!walk->bound)
+		return walk_bind();
+	if (walk_chance(3))
+		return walk_unbind();
+	if (walk_chance(1))
+		return walk_shutdown(vdev);
 	if (walk_chance(30)) {
 		walk_use();
 		return "use";
@@ -318,7 +388,6 @@ static const char *walk_running(struct virtio_device *vdev)
 
 static const char *walk_restore(struct virtio_device *vdev)
 {
-	const u8 runs = VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_DRIVER_OK;
 	int ret;
 
 	/* What was so before, the core can see. */
@@ -328,7 +397,7 @@ static const char *walk_restore(struct virtio_device *vdev)
 
 	walk->phase = WALK_RUNNING;
 	walk_set_target(false);
-	if (!ret && !walk->killed && (walk->fake->status & runs) != runs)
+	if (!ret && walk->bound && !walk->killed && !walk->fake->ready)
 		walk->wrong = "a device was restored that does not run";
 
 	return ret ? "restore fails" : "restore";
@@ -360,6 +429,14 @@ static const char *walk_restore_noirq(struct virtio_device *vdev)
 
 static const char *walk_step(struct virtio_device *vdev)
 {
+	if (walk_fault(1)) {
+		walk_lose_power(walk->fake, 0xff);
+		walk->killed = true;
+	}
+	/* By the kernel itself, user space is frozen */
+	if (walk->bound && walk->phase != WALK_RUNNING && walk_chance(1))
+		return walk_unbind();
+
 	switch (walk->phase) {
 	case WALK_RUNNING:
 		return walk_running(vdev);
@@ -389,6 +466,8 @@ static const char *walk_wrong(struct fake_virtio *fake)
 		return "the kernel warned";
 	if (fake->premature)
 		return "DRIVER_OK without features or queues";
+	if (!walk->bound)
+		return state == VIRTIO_NOIRQ_NONE ? NULL : "a state without a driver";
 	if (vq->num_free != FAKE_QUEUE_SIZE - walk->posted)
 		return "a buffer was lost or came back twice";
 	if (state == VIRTIO_NOIRQ_ENTERED && walk->phase != WALK_FROZEN)
@@ -431,14 +510,15 @@ static void walk_heal(void)
 	fake->stuck = 0;
 	fake->refused = 0;
 	fake->lost = 0;
+	walk->shorter = false;
 	while (walk->phase != WALK_RUNNING)
 		walk_one();
-	if (walk_chance(30))
-		walk_rebind();
+	if (walk->bound && walk_chance(30))
+		walk_unbind();
 	do
 		walk_one();
-	while (walk->phase != WALK_FROZEN);
-	while (walk->phase != WALK_RUNNING)
+	while (!walk->bound || walk->phase != WALK_FROZEN);
+	while (!walk->bound || walk->phase != WALK_RUNNING)
 		walk_one();
 
 	walk_detach();
@@ -482,6 +562,7 @@ static int walk_init(struct kunit *test)
 	fake_virtio_init(test, &walk_config_ops, &walk_driver);
 	walk->fake = test->priv;
 	walk->fake->then = walk_call;
+	walk->bound = true;
 	walk->faulty = true;
 	walk->warned = test_taint(TAINT_WARN);
 
