@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test devices that are others when the system comes back from hibernation, in a
- * machine whose devices offer fewer features or shorter queues: they fail safely, in
- * each sleep, and work when their driver is bound again.
+ * machine whose devices offer fewer features, shorter queues or fewer vectors: they
+ * fail safely, in each sleep, and work when their driver is bound again.
  *
  * Environment, beside that of virtio_noirq_fixture.h and virtio_noirq_hibernate.h:
  * VIRTIO_NOIRQ_REPLACED	what the kernel says of such a device. Whoever sets it

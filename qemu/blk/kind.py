@@ -64,7 +64,8 @@ HANG = 60  # seconds to the end of a guest that has to hang; others take 2 for t
 # what the kernel says of them
 OTHERS = {
     "other-features": ("event_idx=off", "virtio: device no longer offers features"),
-    "other-queue": ("queue-size=64", "but the device now takes 64")}
+    "other-queue": ("queue-size=64", "but the device now takes 64"),
+    "other-vectors": ("vectors=1", "reset_vqs")}
 
 # QEMU says so when the machine has gone to S3.
 SUSPENDED = '"event": "SUSPEND"'

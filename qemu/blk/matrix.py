@@ -29,6 +29,7 @@ MMIO = "mmio"
 FEW = ("pci-split", "pci-legacy", "pci-port-packed", "pci-kept-split_in_order",
        "pci-shared-packed_in_order", "pci-intx-split", "pci-split-faults", "pci-packed-config",
        "pci-intx-legacy-config", "pci-port-split-hibernate", "pci-split-other-queue",
+       "pci-packed-other-vectors",
        "pci-port-packed_in_order-wakeup",
        "viommu-split-faults", "viommu-packed", "viommu-port-split_in_order",
        "viommu-port-packed_in_order-hibernate", "viommu-same-split",
@@ -121,8 +122,10 @@ class Cell:
         """Whether there is one: QEMU wants VIRTIO_F_VERSION_1 for the IOMMU, and behind a
         port there is no I/O space for the legacy interface.
         """
-        if self.case == "other-queue" and not self.on_pci:
-            return False  # virtio-mmio has 1024 entries, whatever the device has
+        if self.case in ("other-queue", "other-vectors") and not self.on_pci:
+            return False  # virtio-mmio has 1024 entries, whatever the device has, and no vectors
+        if self.case == "other-vectors" and "vectors=0" in BUSES[self.bus].properties:
+            return False
         if self.case == "power" and BUSES[self.bus].iommu != "smmu":
             return False
         if self.devices == MANY and self.in_s3:
