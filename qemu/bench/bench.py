@@ -41,7 +41,7 @@ def grouped(lines, *keys):
     """Group (cell, line) by the layout and some values of the line."""
     groups = {}
     for cell, line in lines:
-        key = (cell.layout, *(line[name] for name in keys))
+        key = (cell.place, *(line[name] for name in keys))
         groups.setdefault(key, []).append(line)
     return groups
 
@@ -73,17 +73,17 @@ def cost_figures(guests, measure, *names):
 
 def ring_figures(guests):
     """Return what the reset of a ring costs, for each size."""
-    return [{"layout": cell.layout,
+    return [{"layout": cell.place,
              **{name: value for name, value in line.items() if name != "measure"}}
             for cell, line in rows(guests, "rings")]
 
 
 def register_figures(guests):
     """Return the accesses of each bring-up, and what they are for."""
-    return [{"layout": guest.cell.layout, **entry}
+    return [{"layout": guest.cell.place, **entry}
             for guest in guests if guest.cell.measures == "registers"
             for entry in registers.analyse(
-                os.path.join(guest.folder, registers.LOG), guest.cell.layout == "legacy",
+                os.path.join(guest.folder, registers.LOG), guest.cell.registers,
                 [(line["path"], line["queues"]) for line in guest.result["bench"]])]
 
 

@@ -27,13 +27,23 @@ class Cell(matrix.Cell):
     """One guest that measures."""
     measures: str = ""
     queues: int = 1
-    kernel: str = "series"  # or base: without it
+    kernel: str = "series"  # or base: without it; or pci: with that of PCI, too
 
     @property
     def name(self):
         """The name of the guest."""
-        return "-".join((self.layout, f"{self.devices}dev",
+        return "-".join((self.place, f"{self.devices}dev",
                          self.measures.replace(",", "-"), self.kernel))
+
+    @property
+    def place(self):
+        """The layout, with the bus if it is not the usual one."""
+        return f"{self.bus}-{self.layout}" if self.on_pci else self.layout
+
+    @property
+    def registers(self):
+        """The kind of registers that it has, one of registers.DEVICE."""
+        return "pci" if self.on_pci else "legacy" if self.layout == matrix.LEGACY else "modern"
 
     @property
     def properties(self):
@@ -51,6 +61,11 @@ def readiness(layouts, devices):
     return [Cell(layout, devices=n, measures="readiness") for layout in layouts for n in devices]
 
 
+# The same on PCI, where a device behind a port comes from D3hot
+PCI = [*(Cell("split", bus=bus, devices=n, measures="readiness", kernel="pci")
+         for bus in ("pci", "pci-port") for n in DEVICES),
+       Cell("split", bus="pci", measures="queues,allocations", queues=MAX_QUEUES, kernel="pci"),
+       Cell("split", bus="pci", measures="registers", queues=2, kernel="pci")]
 # What a device costs, by its queues and their size
 COSTS = [Cell(layout, measures="queues,allocations,rings", queues=MAX_QUEUES) for layout in LAYOUTS]
 REGISTERS = [Cell(layout, measures="registers", queues=2) for layout in ("legacy", *LAYOUTS)]
@@ -59,8 +74,9 @@ OVERHEAD = [Cell("split", devices=MANY, measures="overhead", kernel=kernel)
 TIMELINE = [Cell("split", devices=8, measures="timeline", kernel=kernel)
             for kernel in ("base", "series")]
 CELLS = {
-    "all": readiness(LAYOUTS, DEVICES) + COSTS + REGISTERS + OVERHEAD,
-    "check": readiness(["split"], [MANY]) + COSTS + REGISTERS[1:2], "timeline": TIMELINE}
+    "all": readiness(LAYOUTS, DEVICES) + COSTS + REGISTERS + OVERHEAD + PCI,
+    "check": readiness(["split"], [MANY]) + COSTS + REGISTERS[1:2] + PCI[2:3] + PCI[-1:],
+    "timeline": TIMELINE}
 
 
 def cells():
@@ -76,11 +92,14 @@ def guests(subset):
 class Guest(kind.Guest):
     """A guest whose devices answer at once, whatever the host does."""
 
-    machine_options = ",dtb-randomness=off"
-
     @classmethod
     def prepare_all(cls, settings, cells):
         """Nothing: the disks are without data."""
+
+    @property
+    def machine_options(self):
+        """What the machine has besides: GICv2m has too few vectors for so many queues."""
+        return ",dtb-randomness=off" + ",gic-version=3" * self.cell.on_pci
 
     def own_cycles(self):
         """Return the sleep cycles for each figure."""
@@ -93,14 +112,13 @@ class Guest(kind.Guest):
 
     def disks(self):
         """Return QEMU's arguments for the disks, and their registers' log."""
-        args = ["-global", "virtio-mmio.ioeventfd=off"]
+        args = ["-global", "virtio-mmio.ioeventfd=off", "-global", "virtio-pci.ioeventfd=off"]
         for place in range(self.cell.devices):
-            device = ("virtio-blk-device", f"drive=disk{place}",
-                      f"bus=virtio-mmio-bus.{place}", *self.cell.properties)
-            args += ["-drive", f"if=none,id=disk{place},driver=null-co,"
-                               "read-zeroes=on,size=1M", "-device", ",".join(device)]
+            args += ["-drive", f"if=none,id=disk{place},driver=null-co,read-zeroes=on,size=1M",
+                     *self.attach("blk", place, f"drive=disk{place}", *self.cell.properties)]
         if self.cell.measures == "registers":
-            for event in registers.EVENTS:
+            transport = registers.PCI if self.cell.on_pci else registers.MMIO
+            for event in (*transport.events, registers.ARMED_LINE, registers.WOKEN_LINE):
                 args += ["-trace", "enable=" + event]
             args += ["-D", self.path(registers.LOG)]
         return args
