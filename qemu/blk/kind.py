@@ -65,7 +65,7 @@ HANG = 60  # seconds to the end of a guest that has to hang; others take 2 for t
 OTHERS = {
     "other-features": ("event_idx=off", "virtio: device no longer offers features"),
     "other-queue": ("queue-size=64", "but the device now takes 64"),
-    "other-vectors": ("vectors=1", "reset_vqs")}
+    "other-vectors": ("vectors=1", "reset_vqs failed: -16")}
 
 # QEMU says so when the machine has gone to S3.
 SUSPENDED = '"event": "SUSPEND"'
