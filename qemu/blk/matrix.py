@@ -161,15 +161,21 @@ def case_cells(config, *groups):
     return [cell for cell in found if cell.exists]
 
 
-def few_cases(config):
-    """Return all cases without debug checks; with them each case once, but for those that
-    write an image, which takes minutes there.
+def once(found):
+    """Return one cell of each case, of another layout each."""
+    turn = dict(zip(dict.fromkeys(cell.case for cell in found), itertools.cycle(LAYOUTS)))
+    return list({cell.case: cell for cell in reversed(found)
+                 if cell.layout == turn[cell.case]}.values())
+
+
+def some_cases(config, few):
+    """Return all cases without debug checks; with them those that write an image, which takes
+    minutes there, once each; few: each case once, and none of those.
     """
     if "debug" not in config.cases:
         return case_cells(config, *GROUPS)
     found = case_cells(config, "all", "debug")
-    turn = dict(zip(dict.fromkeys(cell.case for cell in found), itertools.cycle(LAYOUTS)))
-    return [cell for cell in found if cell.layout == turn[cell.case]]
+    return once(found) if few else found + once(case_cells(config, "image"))
 
 
 def cells():
@@ -217,9 +223,9 @@ def guests(subset):
             some = [cell for name, cell in cells().items() if name in FEW and cell.bus in here]
         elif subset == "check":
             some = [cell for its, cell in chosen if its == config]
-            some += few_cases(config)
+            some += some_cases(config, True)
         elif subset in ("default", "full"):
-            some = cells_of(config) + case_cells(config, *GROUPS)
+            some = cells_of(config) + some_cases(config, False)
         elif subset == "soak":
             some = case_cells(config, "soak")
         else:
