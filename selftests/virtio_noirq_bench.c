@@ -26,6 +26,7 @@
 #define TRACEFS		"/sys/kernel/tracing/"
 #define SIBLING_US	10000
 #define MAX_QUEUES	64
+#define MAX_MAPPINGS	100000
 
 static struct test_env env;
 
@@ -101,6 +102,21 @@ static bool measure_readiness(void)
 				 sibling);
 			good &= measure_cycles(name, paths[i], params, env.cycles);
 		}
+	}
+	return good;
+}
+
+/* When a device behind an IOMMU answers, by the number of pages that are mapped. */
+static bool measure_mappings(void)
+{
+	char params[64], name[32];
+	unsigned int mappings;
+	bool good = true;
+
+	for (mappings = 1; mappings <= MAX_MAPPINGS; mappings *= 10) {
+		snprintf(params, sizeof(params), "mappings=%u", mappings);
+		snprintf(name, sizeof(name), "mappings mappings=%u", mappings);
+		good &= measure_cycles(name, "noirq", params, 2);
 	}
 	return good;
 }
@@ -210,6 +226,7 @@ static const struct {
 	bool (*measure)(void);
 } measures[] = {
 	{ "readiness", measure_readiness },
+	{ "mappings", measure_mappings },
 	{ "queues", measure_queues },
 	{ "allocations", measure_allocations },
 	{ "registers", measure_registers },

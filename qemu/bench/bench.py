@@ -71,6 +71,13 @@ def cost_figures(guests, measure, *names):
             for (layout, queues), lines in grouped(rows(guests, measure), "queues").items()]
 
 
+def mapping_figures(guests):
+    """Return when a device answered, for each number of mappings."""
+    return [{"layout": layout, "mappings": mappings, "last_ns": median(lines, "noirq", "last_at")}
+            for (layout, mappings), lines
+            in grouped(rows(guests, "mappings"), "mappings").items()]
+
+
 def ring_figures(guests):
     """Return what the reset of a ring costs, for each size."""
     return [{"layout": cell.place,
@@ -106,7 +113,7 @@ def all_figures(guests, version):
     return {
         "made_with": {"kernel": version, "compiler": compiler,
                       "qemu": guests[0].result["qemu"], "cpu": kernel.cpu},
-        "readiness": readiness_figures(guests),
+        "readiness": readiness_figures(guests), "mappings": mapping_figures(guests),
         "queues": cost_figures(guests, "queues", "suspend_ns", "resume_ns"),
         "allocations": cost_figures(guests, "allocations", "suspend_allocs", "resume_allocs"),
         "rings": ring_figures(guests), "registers": register_figures(guests),

@@ -18,11 +18,12 @@ TICK = 16  # nanoseconds, of the guest's clock
 # callbacks, each a difference of two readings; that of a ring is the mean of many.
 SLACK = {"queues": 2 * TICK, "rings": 1}
 # Times, the last of 31 devices; behind ports they first come from D3hot.
-EARLIER = {"split": 8, "packed": 6.5, "pci-split": 12, "pci-port-split": 1}
+EARLIER = {"split": 8, "packed": 6.5, "pci-split": 12, "pci-port-split": 1,
+           "viommu-split": 4, "smmu-split": 4}
 RING_SHARE = 1 / 4  # of what it costs to create the largest ring anew
 OVERHEAD = 0.01
 LINEAR = 0.05
-LINEAR_PCI = 0.10  # a reset waits for the handlers of all vectors, which are in a tree
+LINEAR_PCI = 0.10  # more happens there, and a reset waits for each vector, found in a tree
 FLAT = 10  # nanoseconds between the smallest and the largest ring
 FULL_RING = 1024  # entries; QEMU always offers so many
 CLEARED = {
@@ -76,6 +77,16 @@ def readiness_table(figures):
              for e in figures["rings"] if e["num"] == FULL_RING]
     return table("The last device answers, µs after the start of "
                  "dpm_resume_noirq", ("", "noirq", "normal", "earlier"), rows, *notes)
+
+
+def mapping_table(figures):
+    """When a device answers that is behind an IOMMU."""
+    buses = layouts(figures["mappings"])
+    found = {(e["layout"], e["mappings"]): e["last_ns"] for e in figures["mappings"]}
+    rows = [(f"{n:,} pages" if n > 1 else "1 page", *(us(found[bus, n]) for bus in buses))
+            for n in dict.fromkeys(e["mappings"] for e in figures["mappings"])]
+    return table("A device behind an IOMMU answers, by what is mapped, µs after the start of "
+                 "dpm_resume_noirq", ("", *buses), rows)
 
 
 def cost_table(figures):
@@ -158,7 +169,7 @@ def overhead_table(figures):
 
 
 TABLES = {
-    "readiness": [readiness_table], "queues": [cost_table],
+    "readiness": [readiness_table], "mappings": [mapping_table], "queues": [cost_table],
     "rings": [ring_table], "registers": [register_table, surplus_table],
     "allocations": [allocation_table], "overhead": [overhead_table]}
 
@@ -205,6 +216,19 @@ def readiness_goals(figures):
             yield (f"readiness {e['layout']} sibling {e['sibling_us']} us: "
                    f"the last of {MANY} devices is {goal} times earlier",
                    [f"only {times(found)}"] if found < goal else [])
+
+
+def mapping_goals(figures):
+    """A mapping costs the same, however many there are."""
+    for layout in layouts(figures["mappings"]):
+        times_of = {e["mappings"]: e["last_ns"] for e in figures["mappings"]
+                    if e["layout"] == layout}
+        few, many = min(times_of), max(times_of)
+        each = (times_of[many] - times_of[few]) / (many - few)
+        line = {n: times_of[few] + each * (n - few) for n in times_of}
+        yield (f"mappings {layout}: the time is linear in them",
+               [f"{n:,} pages: {us(found)} µs, {us(line[n])} µs on the line"
+                for n, found in times_of.items() if abs(found / line[n] - 1) > LINEAR_PCI])
 
 
 def cost_goals(figures):
@@ -264,7 +288,8 @@ def overhead_goals(figures):
                [percent(added)] if added > OVERHEAD else [])
 
 
-GOALS = (readiness_goals, cost_goals, ring_goals, register_goals, allocation_goals, overhead_goals)
+GOALS = (readiness_goals, mapping_goals, cost_goals, ring_goals, register_goals,
+         allocation_goals, overhead_goals)
 
 
 # ---- comparison with what is stored ------------------------------------------
@@ -272,13 +297,13 @@ GOALS = (readiness_goals, cost_goals, ring_goals, register_goals, allocation_goa
 def entries_of(figures):
     """Yield (kind, what it is, entry) of all entries."""
     for kind in TABLES:
-        found = figures[kind]
+        found = figures.get(kind, [])
         if isinstance(found, dict):
             yield from ((kind, name, entry) for name, entry in found.items())
             continue
         for entry in found:
-            what = " ".join(f"{name}={value}" for name, value in entry.items()
-                            if name in ("layout", "devices", "sibling_us", "queues", "num", "path"))
+            what = " ".join(f"{name}={value}" for name, value in entry.items() if name in (
+                "layout", "devices", "sibling_us", "mappings", "queues", "num", "path"))
             yield kind, what, entry
 
 

@@ -27,7 +27,7 @@ class Cell(matrix.Cell):
     """One guest that measures."""
     measures: str = ""
     queues: int = 1
-    kernel: str = "series"  # or base: without it; or pci: with that of PCI, too
+    kernel: str = "series"  # or base: without it; or with more: pci, iommu
 
     @property
     def name(self):
@@ -66,6 +66,11 @@ PCI = [*(Cell("split", bus=bus, devices=n, measures="readiness", kernel="pci")
          for bus in ("pci", "pci-port") for n in DEVICES),
        Cell("split", bus="pci", measures="queues,allocations", queues=MAX_QUEUES, kernel="pci"),
        Cell("split", bus="pci", measures="registers", queues=2, kernel="pci")]
+# Behind an IOMMU, by devices and by mappings
+IOMMU = [*(Cell("split", bus=bus, devices=n, measures="readiness", kernel="iommu")
+           for bus in ("viommu", "smmu") for n in DEVICES),
+         *(Cell("split", bus=bus, measures="mappings", kernel="iommu")
+           for bus in ("viommu", "smmu"))]
 # What a device costs, by its queues and their size
 COSTS = [Cell(layout, measures="queues,allocations,rings", queues=MAX_QUEUES) for layout in LAYOUTS]
 REGISTERS = [Cell(layout, measures="registers", queues=2) for layout in ("legacy", *LAYOUTS)]
@@ -74,7 +79,7 @@ OVERHEAD = [Cell("split", devices=MANY, measures="overhead", kernel=kernel)
 TIMELINE = [Cell("split", devices=8, measures="timeline", kernel=kernel)
             for kernel in ("base", "series")]
 CELLS = {
-    "all": readiness(LAYOUTS, DEVICES) + COSTS + REGISTERS + OVERHEAD + PCI,
+    "all": readiness(LAYOUTS, DEVICES) + COSTS + REGISTERS + OVERHEAD + PCI + IOMMU,
     "check": readiness(["split"], [MANY]) + COSTS + REGISTERS[1:2] + PCI[2:3] + PCI[-1:],
     "timeline": TIMELINE}
 
@@ -99,7 +104,8 @@ class Guest(kind.Guest):
     @property
     def machine_options(self):
         """What the machine has besides: GICv2m has too few vectors for so many queues."""
-        return ",dtb-randomness=off" + ",gic-version=3" * self.cell.on_pci
+        return super().machine_options + ",dtb-randomness=off" \
+            + ",gic-version=3" * self.cell.on_pci
 
     def own_cycles(self):
         """Return the sleep cycles for each figure."""
@@ -112,7 +118,8 @@ class Guest(kind.Guest):
 
     def disks(self):
         """Return QEMU's arguments for the disks, and their registers' log."""
-        args = ["-global", "virtio-mmio.ioeventfd=off", "-global", "virtio-pci.ioeventfd=off"]
+        args = ["-global", "virtio-mmio.ioeventfd=off", "-global", "virtio-blk-pci.ioeventfd=off",
+                *self.iommu_device()]
         for place in range(self.cell.devices):
             args += ["-drive", f"if=none,id=disk{place},driver=null-co,read-zeroes=on,size=1M",
                      *self.attach("blk", place, f"drive=disk{place}", *self.cell.properties)]

@@ -232,11 +232,14 @@ class Guest(guest.Guest):
             where = []
         return [*port, "-device", ",".join((device, f"bus={bus}", *where, *properties))]
 
+    def iommu_device(self):
+        """Return QEMU's arguments for the IOMMU, if it is a device."""
+        device = self.iommu.device
+        return ["-device", f"{device},bus={self.root_bus},{BESIDE_IT}"] if device else []
+
     def disks(self):
         """Return QEMU's arguments for the devices under test."""
-        args = []
-        if self.iommu.device:
-            args += ["-device", f"{self.iommu.device},bus={self.root_bus},{BESIDE_IT}"]
+        args = self.iommu_device()
         others = self.other[:1] if self.other and self.boots else ()
         for place in range(self.cell.devices):
             image = os.path.join(self.settings.out, f"disk{place}.img")

@@ -18,6 +18,8 @@
  *   allocations  count memory allocations in them; ditto, wants callbacks
  *   sibling_us   a device that resumes before them takes so long, in the normal
  *                phase (default: there is none)
+ *   mappings     pages that are mapped in the domain of each device, which has to
+ *                have one (default: none)
  *
  * A further device is a consumer of the last one. debugfs has a file
  * virtio_bench/figures, with one line about the last sleep cycle. Times are in
@@ -41,6 +43,7 @@
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
+#include <linux/iommu.h>
 #include <linux/iopoll.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
@@ -62,6 +65,8 @@
 #define VNB_TIMEOUT_US	(100 * USEC_PER_MSEC)
 #define VNB_SIBLING	"virtio_bench_sibling"
 #define VNB_CONSUMER	"virtio_bench_consumer"
+/* Where the DMA API maps nothing, each page by itself */
+#define VNB_IOVA(i)	((1UL << 38) + 2 * PAGE_SIZE * (i))
 
 static bool normal = true;
 module_param(normal, bool, 0444);
@@ -86,6 +91,10 @@ MODULE_PARM_DESC(allocations, "Count memory allocations in them");
 static unsigned int sibling_us;
 module_param(sibling_us, uint, 0444);
 MODULE_PARM_DESC(sibling_us, "Time that a sibling takes in its resume()");
+
+static unsigned int mappings;
+module_param(mappings, uint, 0444);
+MODULE_PARM_DESC(mappings, "Pages that are mapped for each device");
 
 struct dentry *vnb_debugfs;
 EXPORT_SYMBOL_GPL(vnb_debugfs);
@@ -222,6 +231,34 @@ static int vnb_restore(struct virtio_device *vdev)
 	return err;
 }
 
+static void vnb_unmap(struct vnb *b)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(b->vdev->dev.parent);
+
+	while (b->mapped)
+		iommu_unmap(domain, VNB_IOVA(--b->mapped), PAGE_SIZE);
+}
+
+static int vnb_map(struct vnb *b)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(b->vdev->dev.parent);
+	phys_addr_t page = virt_to_phys(b->req) & PAGE_MASK;
+	int err;
+
+	if (mappings && !domain)
+		return -ENODEV;
+	while (b->mapped < mappings) {
+		err = iommu_map(domain, VNB_IOVA(b->mapped), page, PAGE_SIZE,
+				IOMMU_READ, GFP_KERNEL);
+		if (err) {
+			vnb_unmap(b);
+			return err;
+		}
+		b->mapped++;
+	}
+	return 0;
+}
+
 int vnb_probe(struct virtio_device *vdev)
 {
 	struct vnb *b;
@@ -242,9 +279,10 @@ int vnb_probe(struct virtio_device *vdev)
 	err = vnb_find_vqs(b);
 	if (err)
 		return err;
-	if (!vnb_get_id(b)) {
+	err = vnb_get_id(b) ? vnb_map(b) : -ENODEV;
+	if (err) {
 		vnb_del_vqs(b);
-		return -ENODEV;
+		return err;
 	}
 	virtqueue_enable_cb(b->vqs[0]);
 
@@ -258,6 +296,7 @@ void vnb_remove(struct virtio_device *vdev)
 {
 	vnb_num_devices = 0;
 	vnb_del_vqs(vdev->priv);
+	vnb_unmap(vdev->priv);
 }
 EXPORT_SYMBOL_GPL(vnb_remove);
 

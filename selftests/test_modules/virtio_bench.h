@@ -16,6 +16,7 @@ struct vnb {
 	struct virtio_device *vdev;
 	struct virtqueue *vqs[VNB_MAX_QUEUES];
 	struct vnb_request *req;
+	unsigned int mapped;
 };
 
 /* The folder of the modules in debugfs. */
