@@ -125,6 +125,7 @@ class Settings:
     keep: bool = False  # what passed before
     expect: str = "pass"
     timeout: int = 0    # seconds, if not by cycles
+    mutant: int = 0     # that the kernel is to be, of scripts/mutants
     rootfs: str = ""
     qemu_version: str = ""
 
@@ -232,7 +233,7 @@ class Guest:
         line = [os.path.join(HERE, "run.py"), "run", "--kind", settings.kind,
                 "--kernel", self.kernel.folder, "--busybox", settings.busybox,
                 "--out", settings.out, "--cells", self.cell.name]
-        for name in ("set", "cycles", "expect", "timeout"):
+        for name in ("set", "cycles", "expect", "timeout", "mutant"):
             value = getattr(settings, name)
             if value != getattr(Settings, name):
                 line += ["--" + name, str(value)]
@@ -253,7 +254,8 @@ class Guest:
             "console=" + self.kernel.machine["console"], "panic=-1", "no_console_suspend",
             f"loglevel={self.loglevel}",
             *(f"{name}={value}" for name, value
-              in self.environment().items() if value)]
+              in self.environment().items() if value),
+            *([f"virtio_mutant={settings.mutant}"] if settings.mutant else [])]
         tree = self.path("machine.dtb")
         return [
             self.kernel.emulator, "-machine", self.machine_type, *self.hardware(), *self.devices(),

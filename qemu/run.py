@@ -203,6 +203,8 @@ def parse_args(known):
                         "behind a virtio-iommu (default pass)")
     runner.add_argument("--timeout", type=number, metavar="SECONDS", default=0,
                         help="limit for one guest (default: by kind)")
+    runner.add_argument("--mutant", type=number, metavar="N", default=0,
+                        help="that the kernel is to be, of those of scripts/mutants")
     return parser.parse_args()
 
 

@@ -6,9 +6,9 @@ All mutants that change one function are compiled into one UML kernel: each as
 a copy of its function, and in place of the function a switch that the boot
 parameter virtio_mutant= turns. The others get a kernel of their own.
 
-The build folder is a copy of the one of `make kunit`. The mutated sources go
-there: kbuild takes a source from the build folder if it finds one. For a header
-it does not, so each source includes the mutated one before anything else.
+The build folder is a copy of the one of `make kunit`, or of that of a kernel for guests.
+The mutated sources go there: kbuild takes a source from the build folder if it finds one.
+For a header it does not, so each source includes the mutated one before anything else.
 """
 
 import argparse
@@ -17,14 +17,17 @@ import concurrent.futures
 import dataclasses
 import fnmatch
 import hashlib
+import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
 
 from ktap import Printer
 
+RUN = pathlib.Path(__file__).parents[2] / "qemu/run.py"
 CORE = "drivers/virtio/virtio.c"    # has the boot parameter
 PARAMETER = """
 #include <linux/moduleparam.h>
@@ -48,7 +51,7 @@ class Mutant:
     number: int     # selects it in the kernel, 0 is none
     breaks: str = ""
     row: str = "-"  # of the design's tables, if it is one
-    test: str = ""  # suite.test, or several
+    test: str = ""  # suite.test or kind/guest, or several
     old: str = ""
     new: str = ""
 
@@ -86,7 +89,7 @@ def parse_mutant(section, path, file, number):
             raise Bad(f"{name}: the line '{line}' is no field and not of a diff")
     mutant.old = "".join(line[1:] + "\n" for line in lines if line[:1] != "+")
     mutant.new = "".join(line[1:] + "\n" for line in lines if line[:1] != "-")
-    if not (mutant.breaks and "." in mutant.test) or mutant.old == mutant.new:
+    if not (mutant.breaks and re.search("[./]", mutant.test)) or mutant.old == mutant.new:
         raise Bad(f"{name}: it needs 'breaks', 'test suite.test' and a change")
     return mutant
 
@@ -238,6 +241,49 @@ class Kernel:
                 status = None
         return path.read_text(encoding="utf-8", errors="replace"), status
 
+    def verdict(self, number, test, timeout):
+        """Return what becomes of a test."""
+        return judge(*self.run(number, test, timeout), test)
+
+    def failing(self, number):
+        """Return which of all tests fail."""
+        console, _ = self.run(number, "virtio_*", 120)
+        return ", ".join(re.findall(r"^    not ok \d+ (\w+)", console, re.MULTILINE)) or "none"
+
+
+class Guests(Kernel):
+    """The build folder of a kernel for guests, and the folder that they boot."""
+
+    def __init__(self, args):
+        super().__init__(args)
+        self.folder, self.busybox, self.image = args.guests, args.busybox, args.out / args.image
+
+    def build(self, mutants):
+        """Build a kernel with these mutants."""
+        super().build(mutants)
+        shutil.copyfile(self.image, self.folder / "image")
+
+    def verdict(self, number, test, timeout):
+        """Return what becomes of a guest."""
+        kind, cell = test.split("/")
+        out = self.out / "mutants" / f"guests.{number}"
+        shutil.rmtree(out, ignore_errors=True)
+        run = subprocess.run([RUN, "run", "--kind", kind, "--kernel", self.folder, "--busybox",
+                              self.busybox, "--out", out, "--cells", cell, "--timeout",
+                              str(int(timeout)), *(["--mutant", str(number)] if number else [])],
+                             stdin=subprocess.DEVNULL,
+                             capture_output=True, text=True, check=False)
+        try:
+            result = json.loads((out / cell / "result.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise Bad(f"{test} did not run: {run.stderr.strip() or out}") from None
+        return {"pass": "passes", "fail": "fails", "panic": "crashes", "timeout": "hangs"}.get(
+            result["verdict"], result["verdict"])
+
+    def failing(self, number):
+        """Return nothing: a guest runs alone."""
+        return "none"
+
 
 # ---- verdicts ---------------------------------------------------------------
 
@@ -259,10 +305,10 @@ def judge(console, status, test):
 def check_unmutated(kernel, test):
     """Run a test without a mutation; return how long a mutant may take."""
     start = time.monotonic()
-    verdict = judge(*kernel.run(0, test, 300), test)
+    verdict = kernel.verdict(0, test, 300)
     if verdict != "passes":
-        raise Bad(f"{test} {verdict} without a mutation; run make kunit, "
-                  "and look for the test in kunit/")
+        raise Bad(f"{test} {verdict} without a mutation; run make kunit or make selftests, "
+                  "and look for it in kunit/ or with qemu/run.py list full")
     return SLOW * (1 + time.monotonic() - start)
 
 
@@ -270,16 +316,14 @@ def check_mutant(kernel, mutant, timeouts):
     """Return whether a mutant is killed by its tests, and what happened."""
     killed = []
     for test in mutant.test.split():
-        verdict = judge(*kernel.run(mutant.number, test, timeouts[test]), test)
+        verdict = kernel.verdict(mutant.number, test, timeouts[test])
         if verdict not in ("fails", "crashes", "hangs"):
             break
         killed.append(f"{test} {verdict}")
     else:
         return True, f"killed: {', '.join(killed)}"
-    console, _ = kernel.run(mutant.number, "virtio_*", 120)
-    others = re.findall(r"^    not ok \d+ (\w+)", console, re.MULTILINE)
     return False, (f"survives: {test} {verdict}; of the other tests fail: "
-                   f"{', '.join(others) or 'none'}")
+                   f"{kernel.failing(mutant.number)}")
 
 
 class Results:
@@ -363,7 +407,11 @@ def parse_args():
     parser.add_argument("--tree", type=pathlib.Path, help="the patched kernel tree")
     parser.add_argument("--build", type=pathlib.Path, action="append", default=[],
                         help="a folder of the tree that the series changes")
-    parser.add_argument("--out", type=pathlib.Path, help="a copy of KUnit's build folder")
+    parser.add_argument("--out", type=pathlib.Path, help="a copy of the build folder")
+    parser.add_argument("--guests", type=pathlib.Path,
+                        help="a copy of the kernel's folder, if the tests are guests")
+    parser.add_argument("--busybox", help="for them")
+    parser.add_argument("--image", help="the kernel that they boot, in the build folder")
     parser.add_argument("--killed", type=pathlib.Path, help="the folder that remembers results")
     parser.add_argument("--inputs", help="what the results depend on besides the mutants")
     parser.add_argument("--results", type=pathlib.Path, help="the file for the KTAP")
@@ -390,7 +438,7 @@ def main():
             print(mutant.name)
         return 0
     if results.pending():
-        run_all(Kernel(args), results)
+        run_all((Guests if args.guests else Kernel)(args), results)
     with open(args.results, "w", encoding="utf-8") as file:
         return print_results(results, file)
 
