@@ -201,7 +201,9 @@ class Guest(guest.Guest):
             "RESUME": 1 if self.boots else "",
             "REPLACED": f'"{self.other[1]}"' if self.other else ""}
         return {**{"VIRTIO_NOIRQ_" + name: value for name, value in found.items()},
-                **self.iommu.parameters}
+                **self.iommu.parameters,
+                # Commands for what is unmapped come at once, not by a timer
+                **({"iommu.strict": 1} if cell.case == "power" else {})}
 
     def machine(self):
         """Return QEMU's arguments for the machine."""
