@@ -11,16 +11,20 @@
 #include "virtio_noirq_hibernate.h"
 
 #define SMALL_SWAP_KIB	2048	/* for no image */
+#define HYBRID_SEC	600	/* to the alarm, enough to write an image */
 
+static const char no_swap[] =
+	"no VIRTIO_NOIRQ_SWAP, the disk to hibernate to";
 static const char *const no_space[] = { "Image saving failed: -28", NULL };
 
-/* Checks that each device answered in its freeze_noirq and what followed it. */
+/* Checks that each device answered in each freeze_noirq and what followed it. */
 static void check_devices_answered(struct __test_metadata *const _metadata,
-				   const struct test_env *env)
+				   const struct test_env *env,
+				   unsigned int freezes)
 {
-	unsigned int requests = env->ndevices * REQUESTS;
+	unsigned int requests = freezes * env->ndevices * REQUESTS;
 
-	EXPECT_EQ(env->ndevices, sum_of(env, "suspend/noirq_requests"));
+	EXPECT_EQ(freezes * env->ndevices, sum_of(env, "suspend/noirq_requests"));
 	EXPECT_EQ(requests, sum_of(env, "resume/noirq_requests"));
 	EXPECT_EQ(requests * SECTOR_SIZE, sum_of(env, "resume/bytes"));
 	EXPECT_EQ(0, sum_of(env, "resume/mismatches"));
@@ -31,9 +35,11 @@ static void check_devices_answered(struct __test_metadata *const _metadata,
 static void check_devices_work(struct __test_metadata *const _metadata,
 			       const struct test_env *env)
 {
+	unsigned long long before = sum_of(env, "resume/noirq_requests");
+
 	EXPECT_EQ(0, set_all(env, "read", REQUESTS));
 	sleep_once(_metadata, env);
-	EXPECT_EQ(2 * env->ndevices * REQUESTS,
+	EXPECT_EQ(before + env->ndevices * REQUESTS,
 		  sum_of(env, "resume/noirq_requests"));
 	EXPECT_EQ(0, sum_of(env, "resume/mismatches"));
 	EXPECT_EQ(0, sum_of(env, "running/mismatches"));
@@ -47,10 +53,10 @@ static void hibernate_once(struct __test_metadata *const _metadata,
 			   const char *const *log_lines)
 {
 	if (!swap_disk())
-		SKIP(return, "no VIRTIO_NOIRQ_SWAP, the disk to hibernate to");
+		SKIP(return, "%s", no_swap);
 
 	hibernate(_metadata, env, mode, swap_kib, result, log_lines);
-	check_devices_answered(_metadata, env);
+	check_devices_answered(_metadata, env, 1);
 	check_devices_work(_metadata, env);
 }
 
@@ -65,6 +71,23 @@ TEST_F_TIMEOUT(noirq, answers_in_thaw_noirq, TIMEOUT_SEC)
 TEST_F_TIMEOUT(noirq, answers_in_restore_noirq, TIMEOUT_SEC)
 {
 	hibernate_once(_metadata, &self->env, "test_resume", SWAP_KIB, 0, NULL);
+}
+
+/* Test that each device answers in hybrid sleep: in thaw_noirq, and on waking up. */
+TEST_F_TIMEOUT(noirq, answers_in_hybrid_sleep, TIMEOUT_SEC)
+{
+	const struct test_env *env = &self->env;
+	time_t alarm = rtc_now(env->rtc) + HYBRID_SEC;
+
+	if (!swap_disk())
+		SKIP(return, "%s", no_swap);
+
+	ASSERT_EQ(0, arm_wakeup(env->rtc, alarm));
+	hibernate(_metadata, env, "suspend", SWAP_KIB, 0, NULL);
+	EXPECT_EQ(0, disarm_wakeup(env->rtc));
+	EXPECT_LE(alarm, rtc_now(env->rtc));
+	check_devices_answered(_metadata, env, 2);
+	check_devices_work(_metadata, env);
 }
 
 /* Test that each device answers in restore_noirq, on a machine that was off. */
