@@ -128,6 +128,7 @@ class Settings:
     mutant: int = 0     # that the kernel is to be, of scripts/mutants
     rootfs: str = ""
     qemu_version: str = ""
+    host: bool = True   # is there, and does what guests ask for
 
 
 class Guest:
@@ -145,6 +146,8 @@ class Guest:
     root = ""           # the kind whose init it has
     selftests = True    # are in its root
     expectation = "fails, as expected"
+    needs_host = ""     # why it is nothing without a program on the host, besides QEMU
+    skips = ""          # why some of its tests are skipped if there is none
     started = 0.0
     boots = 0
     process = None

@@ -17,6 +17,8 @@ import subprocess
 import sys
 import time
 
+import kcidb
+import lava
 import mkrootfs
 from guest import HERE, Kernel, Settings
 from tables import unknown_words
@@ -172,25 +174,27 @@ def parse_args(known):
     lister.add_argument("--long", action="store_true",
                         help="and what happens in it, if it is a case")
 
+    some = Parser(add_help=False)
+    some.add_argument("--kind", choices=known, required=True)
+    some.add_argument("--kernel", metavar="FOLDER", required=True,
+                      type=readable, help="as scripts/build leaves it")
+    some.add_argument("--busybox", metavar="FILE", required=True,
+                      type=readable, help="static, for the guest")
+    some.add_argument("--out", metavar="DIR", required=True,
+                      type=os.path.abspath, help="folder for the results")
+    some.add_argument("--cells", metavar="A,B,...", required=True, help='see "list"')
+    some.add_argument("--set", choices=sets, metavar="SET", default="",
+                      help="which they are of; may say how many cycles")
+    some.add_argument("--cycles", type=number, default=0, metavar="N",
+                      help="sleep cycles (default: by kind, cell and set)")
+
     runner = verbs.add_parser(
-        "run", help="run guests", description="Run guests. Each leaves in "
+        "run", parents=[some], help="run guests", description="Run guests. Each leaves in "
         "DIR/CELL console.log, qemu.log (QEMU's own messages), qemu.cmd (its "
         "command line), result.json, reproduce (one line that runs it again) "
         "and, if it failed, the kernel's config; all of them results.ktap in "
         "DIR. The exit status is 0 only if all passed; a skip is a failure here.")
     runner.set_defaults(do=run_guests)
-    runner.add_argument("--kind", choices=known, required=True)
-    runner.add_argument("--kernel", metavar="FOLDER", required=True,
-                        type=readable, help="as scripts/build leaves it")
-    runner.add_argument("--busybox", metavar="FILE", required=True,
-                        type=readable, help="static, for the guest")
-    runner.add_argument("--out", metavar="DIR", required=True,
-                        type=os.path.abspath, help="folder for the results")
-    runner.add_argument("--cells", metavar="A,B,...", required=True, help='see "list"')
-    runner.add_argument("--set", choices=sets, metavar="SET", default="",
-                        help="which they are of; may say how many cycles")
-    runner.add_argument("--cycles", type=number, default=0, metavar="N",
-                        help="sleep cycles (default: by kind, cell and set)")
     runner.add_argument("--jobs", type=number, default=2, metavar="N",
                         help="guests at the same time (default 2; more of "
                         "those that sleep in real time)")
@@ -205,6 +209,15 @@ def parse_args(known):
                         help="limit for one guest (default: by kind)")
     runner.add_argument("--mutant", type=number, metavar="N", default=0,
                         help="that the kernel is to be, of those of scripts/mutants")
+    runner.add_argument("--patches", nargs="*", metavar="FILE",
+                        help="that the kernel has: leave kcidb.json, too")
+
+    farmer = verbs.add_parser(
+        "lava", parents=[some], help="write LAVA jobs", description="Write a LAVA job for each "
+        "guest, DIR/CELL.yaml, and say which have none.")
+    farmer.set_defaults(do=write_jobs)
+    farmer.add_argument("--url", nargs=2, metavar=("FOLDER", "URL"), required=True,
+                        help="what the jobs shall find below URL")
     return parser.parse_args()
 
 
@@ -247,32 +260,58 @@ def interrupt(_signal, _frame):
     raise KeyboardInterrupt
 
 
+def prepare(options, kind):
+    """Return the guests that the command line names, with all that they need made."""
+    all_cells = kind.cells()
+    names = options.pop("cells").split(",")
+    for name in names:
+        if name not in all_cells:
+            sys.exit(f'error: no cell "{name}"; see qemu/run.py list full '
+                     f"--kind {options['kind']}")
+    cells = [all_cells[name] for name in names]
+    options["kernel"] = Kernel(options["kernel"])
+    settings = Settings(**options, qemu_version=check_qemu(options["kernel"]))
+    os.makedirs(settings.out, exist_ok=True)
+    settings.rootfs = mkrootfs.pack(
+        settings.kernel.folder, kind.Guest.root, settings.busybox, kind.Guest.selftests)
+    kind.Guest.prepare_all(settings, cells)
+    return [kind.Guest(cell, settings) for cell in cells]
+
+
+def write_jobs(args, known):
+    """Write a LAVA job for each of the cells that the command line names."""
+    options = vars(args)
+    for name in ("verb", "do"):
+        del options[name]
+    folder, url = options.pop("url")
+    guests = prepare({**options, "host": False}, known[options["kind"]])
+
+    def link(path):
+        return f"{url.rstrip('/')}/{os.path.relpath(path, folder)}"
+
+    config = os.path.basename(guests[0].kernel.folder)
+    for reason, names in lava.write_jobs(guests, config, link).items():
+        print(f"no job ({reason}): {', '.join(names)}")
+    return 0
+
+
 def run_guests(args, known):
     """Run the cells that the command line names."""
     options = vars(args)
     kind = known[options["kind"]]
     for name in ("verb", "do"):
         del options[name]
-    all_cells = kind.cells()
-    names = options.pop("cells").split(",")
-    for name in names:
-        if name not in all_cells:
-            sys.exit(f'error: no cell "{name}"; see qemu/run.py list full '
-                     f"--kind {args.kind}")
-    cells = [all_cells[name] for name in names]
+    patches = options.pop("patches")
     signal.signal(signal.SIGTERM, interrupt)
     started = time.monotonic()
     try:
-        args.kernel = Kernel(args.kernel)
-        settings = Settings(**options, qemu_version=check_qemu(args.kernel))
-        os.makedirs(args.out, exist_ok=True)
-        settings.rootfs = mkrootfs.pack(
-            args.kernel.folder, kind.Guest.root, args.busybox, kind.Guest.selftests)
-        kind.Guest.prepare_all(settings, cells)
-        guests = [kind.Guest(cell, settings) for cell in cells]
+        guests = prepare(options, kind)
+        begun = time.time()
         Runner(guests, args.jobs).run()
         with open(os.path.join(args.out, "results.ktap"), "w", encoding="utf-8") as file:
             print_ktap(guests, kind.Guest.table(guests), file)
+        if patches is not None:
+            kcidb.write(os.path.join(args.out, "kcidb.json"), guests, patches, begun)
     except KeyboardInterrupt:
         if "VN_TOP" not in os.environ:  # else scripts/run says so
             print("interrupted; QEMU was stopped", file=sys.stderr)

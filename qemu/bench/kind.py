@@ -97,6 +97,8 @@ def guests(subset):
 class Guest(kind.Guest):
     """A guest whose devices answer at once, whatever the host does."""
 
+    needs_host = "measures what it is on"
+
     @classmethod
     def prepare_all(cls, settings, cells):
         """Nothing: the disks are without data."""

@@ -142,6 +142,16 @@ class Guest(guest.Guest):
         return self.cell.programs if self.settings.expect == "pass" else self.cell.programs[:1]
 
     @property
+    def needs_host(self):
+        """Why it is nothing without a program on the host."""
+        return "boots twice" if self.swap is not None else ""
+
+    @property
+    def skips(self):
+        """Why some of its tests are skipped if there is none."""
+        return "nobody resizes the disk" if self.cell.case == "config" else ""
+
+    @property
     def fails(self):
         """The name of the test that has to fail, and how it says so."""
         test, reason = FAILS[self.tests()[0]]
@@ -195,7 +205,7 @@ class Guest(guest.Guest):
             "SLEEP_SEC": sleep if real_slow else "",
             "STATE": self.kernel.machine["sleep"],
             "UNFIT": "" if self.settings.expect == "pass" else 1,
-            "HOST": 1,  # answers what the tests ask for on the console
+            "HOST": 1 if self.settings.host else "",  # answers what tests ask for on the console
             "CHECKS": ",".join(self.checks), "WINDOW": 1 if self.kernel.checks else "",
             "SWAP": guest.address(SWAP_PLACE) + ".virtio_mmio" if swaps else "",
             "RESUME": 1 if self.boots else "",

@@ -52,6 +52,7 @@ class Guest(guest.Guest):
     root = "scmi"
     selftests = False
     expectation = "fails in the noirq phase, as expected"
+    needs_host = "its device is a program on the host"
     stopping = False
 
     def __init__(self, cell, settings):
