@@ -72,6 +72,9 @@ struct mmio {
 	u32 raised;
 	bool bogus;
 
+	/* What a device makes of a status that is written, and of it when read. */
+	u8 (*status)(struct mmio *mmio, u8 status, bool written);
+
 	/* A reset under way, and what was written meanwhile. */
 	bool resetting;
 	ktime_t reset_end;
@@ -218,6 +221,8 @@ static inline void mmio_set_status(struct mmio *mmio, u8 status)
 	if ((mmio->accepted[0] & ~mmio->offered[0]) ||
 	    (mmio->accepted[1] & ~mmio->offered[1]))
 		status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
+	if (mmio->status)
+		status = mmio->status(mmio, status, true);
 
 	mmio->regs[VIRTIO_MMIO_STATUS / 4] = status & ~mmio->refused;
 	mmio->premature |= (status & VIRTIO_CONFIG_S_DRIVER_OK) &&
@@ -258,10 +263,14 @@ static inline unsigned long fake_read(void *priv, unsigned int offset, int size)
 	struct mmio *mmio = priv;
 
 	mmio_access(mmio);
-	if (offset == VIRTIO_MMIO_STATUS)
+	if (offset == VIRTIO_MMIO_STATUS) {
 		mmio->status_reads++;
-	else if (!mmio->interrupted)
+		if (mmio->status)
+			*mmio_reg(mmio, offset) =
+				mmio->status(mmio, mmio_status(mmio), false);
+	} else if (!mmio->interrupted) {
 		seq_buf_printf(&mmio->record.calls, "%s? ", mmio_names[offset]);
+	}
 
 	return *mmio_reg(mmio, offset);
 }
