@@ -1,0 +1,720 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests for suspending a virtio device: the virtio core and the real driver
+ * of virtio-mmio, a device with VIRTIO_F_SUSPEND, and what it can do to them.
+ */
+
+/* Apart from memory, from what the PCI code of UML claims and from others */
+#define MMIO_BASE		0xd0003000
+
+#include <linux/scatterlist.h>
+#include <linux/suspend.h>
+
+#include "fake_mmio.h"
+
+#define SUSPEND_LIVE		(MMIO_LIVE | VIRTIO_CONFIG_S_FEATURES_OK)
+#define SUSPEND_SUSPENDED	((SUSPEND_LIVE & ~VIRTIO_CONFIG_S_DRIVER_OK) | \
+				 VIRTIO_CONFIG_S_SUSPEND)
+#define SUSPEND_DELAY_MS	20
+
+/* What a device answers to a request instead, if it does. */
+struct mmio_failure {
+	bool is_slow;
+	u8 answer;
+};
+
+static u8 suspend_buffer[16];
+
+/* The device: a request that is under way, and what it does wrong. */
+static struct {
+	const struct mmio_failure *failure;
+	u8 fails;
+	unsigned int delay_ms;
+	u8 requested;
+	ktime_t end;
+	u8 answer;
+	unsigned int writes;
+} suspend_device;
+
+static u8 fake_request(u8 status, u8 request, u8 answer)
+{
+	const struct mmio_failure *failure = suspend_device.failure;
+
+	suspend_device.requested = request;
+	suspend_device.answer = answer;
+	suspend_device.end = ktime_add_ms(ktime_get(), suspend_device.delay_ms);
+	if (suspend_device.fails == request) {
+		suspend_device.answer = failure->answer;
+		if (failure->is_slow)
+			suspend_device.end = KTIME_MAX;
+	}
+
+	return status;
+}
+
+/* What a write makes of the status, and what time makes of it. */
+static u8 fake_status(struct mmio *mmio, u8 status, bool written)
+{
+	u8 before = mmio_status(mmio);
+
+	suspend_device.writes += written;
+	if (written && !(before & VIRTIO_CONFIG_S_SUSPEND) &&
+	    (status & VIRTIO_CONFIG_S_SUSPEND))
+		return fake_request(before, VIRTIO_CONFIG_S_SUSPEND,
+				    status & ~VIRTIO_CONFIG_S_DRIVER_OK);
+	if (written && (before & VIRTIO_CONFIG_S_SUSPEND) &&
+	    (status & VIRTIO_CONFIG_S_DRIVER_OK))
+		return fake_request(before, VIRTIO_CONFIG_S_DRIVER_OK,
+				    status & ~VIRTIO_CONFIG_S_SUSPEND);
+	if (!written && suspend_device.requested &&
+	    !ktime_before(ktime_get(), suspend_device.end)) {
+		suspend_device.requested = 0;
+		return suspend_device.answer;
+	}
+
+	return status;
+}
+
+/* Use the buffer that tests post. */
+static void fake_use_buffer(struct mmio *mmio)
+{
+	struct vring_avail *avail = phys_to_virt(virtqueue_get_avail_addr(mmio->vqs[2]));
+	struct vring_used *used = phys_to_virt(virtqueue_get_used_addr(mmio->vqs[2]));
+
+	used->ring[0].id = cpu_to_virtio32(mmio->vdev,
+					   virtio16_to_cpu(mmio->vdev, avail->ring[0]));
+	used->idx = cpu_to_virtio16(mmio->vdev, 1);
+	mmio->raised = VIRTIO_MMIO_INT_VRING;
+}
+
+/* The driver */
+
+static int driver_freeze(struct virtio_device *vdev)
+{
+	return mmio_call(vdev, "freeze");
+}
+
+static int driver_freeze_noirq(struct virtio_device *vdev)
+{
+	return mmio_call(vdev, "freeze_noirq");
+}
+
+static int driver_restore_noirq(struct virtio_device *vdev)
+{
+	return mmio_call(vdev, "restore_noirq");
+}
+
+static int driver_restore(struct virtio_device *vdev)
+{
+	return mmio_call(vdev, "restore");
+}
+
+static int driver_add_buffer(struct mmio *mmio)
+{
+	struct scatterlist sg;
+
+	sg_init_one(&sg, suspend_buffer, sizeof(suspend_buffer));
+
+	return virtqueue_add_inbuf(mmio->vqs[2], &sg, 1, mmio, GFP_KERNEL);
+}
+
+static int driver_take_buffer(struct mmio *mmio)
+{
+	virtqueue_detach_unused_buf(mmio->vqs[2]);
+
+	return 0;
+}
+
+static void driver_use_noirq(struct mmio *mmio)
+{
+	mmio->drv.freeze = driver_freeze;
+	mmio->drv.freeze_noirq = driver_freeze_noirq;
+	mmio->drv.restore_noirq = driver_restore_noirq;
+	mmio->drv.restore = driver_restore;
+}
+
+/* Driver without any callback for sleep, unless a test asks for others */
+static struct mmio *suspend_start(struct kunit *test, bool noirq)
+{
+	struct mmio *mmio = test->priv;
+
+	if (noirq)
+		driver_use_noirq(mmio);
+	mmio_start(test, mmio);
+	mmio->status = fake_status;
+	KUNIT_ASSERT_EQ(test, driver_add_buffer(mmio), 0);
+	record_take(test, &mmio->record);
+
+	return mmio;
+}
+
+static void suspend_fail(struct kunit *test, u8 request)
+{
+	const struct mmio_param *param = test->param_value;
+
+	suspend_device.failure = param->failure;
+	suspend_device.fails = request;
+}
+
+static void suspend_expect_works(struct kunit *test)
+{
+	struct mmio *mmio = test->priv;
+
+	record_take(test, &mmio->record);
+	mmio->regs[VIRTIO_MMIO_INTERRUPT_STATUS / 4] = 0;
+	fake_use_buffer(mmio);
+	mmio_interrupt(mmio);
+	mmio->raised = 0;
+
+	KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_LIVE);
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "callback ");
+	KUNIT_EXPECT_EQ(test, mmio->vqs[2]->num_free, MMIO_QUEUE_SIZE);
+	KUNIT_EXPECT_EQ(test, driver_add_buffer(mmio), 0);
+	KUNIT_EXPECT_TRUE(test, virtqueue_kick(mmio->vqs[2]));
+}
+
+static void suspend_expect_given_up(struct kunit *test)
+{
+	struct mmio *mmio = test->priv;
+
+	KUNIT_EXPECT_TRUE(test, virtqueue_is_broken(mmio->vqs[0]));
+	KUNIT_EXPECT_TRUE(test, virtqueue_is_broken(mmio->vqs[2]));
+	KUNIT_EXPECT_EQ(test, driver_add_buffer(mmio), -EIO);
+	KUNIT_EXPECT_EQ(test, mmio_up(mmio), -EIO);
+}
+
+/*
+ * Tests: a device that behaves
+ */
+
+/* Test that a device is suspended by one write, with its queues and buffers. */
+static void suspend_is_one_write(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, false);
+
+	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "");
+	KUNIT_ASSERT_EQ(test, mmio_down_noirq(mmio), 0);
+
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "Status=1f ");
+	KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_SUSPENDED);
+	KUNIT_EXPECT_EQ(test, mmio->vqs[2]->num_free, MMIO_QUEUE_SIZE - 1);
+	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), 0);
+}
+
+/* Test that it is resumed by one write, and nothing is set up in restore. */
+static void suspend_resume_is_one_write(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, false);
+
+	mmio_suspend(test);
+	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "Status=1f ");
+	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "");
+	suspend_expect_works(test);
+}
+
+/* Test that a driver with noirq callbacks is not asked to drain or set up. */
+static void suspend_with_noirq_callbacks(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, true);
+
+	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_down_noirq(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record),
+			   "freeze Status=1f Status=1f restore ");
+	suspend_expect_works(test);
+}
+
+/* Test that both phases together take six accesses, whatever the queues. */
+static void suspend_accesses(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, true);
+	unsigned int reads;
+
+	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
+	record_take(test, &mmio->record);
+	reads = mmio->status_reads;
+	suspend_device.writes = 0;
+	KUNIT_ASSERT_EQ(test, mmio_down_noirq(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
+
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record),
+			   "Status=1f Status=1f ");
+	KUNIT_EXPECT_LE(test, mmio->status_reads - reads + suspend_device.writes, 6);
+	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
+}
+
+/* Test that the status is read until the device is suspended, and resumed. */
+static void suspend_is_awaited(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, false);
+
+	suspend_device.delay_ms = SUSPEND_DELAY_MS;
+	mmio_suspend(test);
+	KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_SUSPENDED);
+	mmio_resume(test);
+	suspend_expect_works(test);
+}
+
+/* Test that nothing is added or notified while the device is suspended. */
+static void suspend_no_buffer_meanwhile(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, false);
+
+	mmio_suspend(test);
+	KUNIT_EXPECT_EQ(test, driver_add_buffer(mmio), -EIO);
+	KUNIT_EXPECT_FALSE(test, virtqueue_notify(mmio->vqs[2]));
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "");
+	mmio_resume(test);
+	suspend_expect_works(test);
+}
+
+/* Test that what the device used before it was suspended gets to the driver. */
+static void suspend_last_buffer(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, false);
+
+	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
+	disable_irq(mmio->irq);
+	fake_use_buffer(mmio);
+	mmio->regs[VIRTIO_MMIO_INTERRUPT_STATUS / 4] = mmio->raised;
+	mmio->raised = 0;
+	enable_irq(mmio->irq);
+	KUNIT_ASSERT_EQ(test, mmio_down_noirq(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
+
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record),
+			   "Status=1f Status=1f callback ");
+}
+
+/* Test that a config change meanwhile is told after the resume, once. */
+static void suspend_config_change(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, false);
+
+	mmio_suspend(test);
+	mmio->raised = VIRTIO_MMIO_INT_CONFIG;
+	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
+	mmio->raised = 0;
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "Status=1f ");
+	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "config_changed ");
+}
+
+/* Test that a second cycle is as the first one. */
+static void suspend_again(struct kunit *test)
+{
+	suspend_start(test, false);
+
+	mmio_suspend(test);
+	mmio_resume(test);
+	mmio_suspend(test);
+	mmio_resume(test);
+	suspend_expect_works(test);
+}
+
+/* Test that, after an abort before the noirq phase, the device is as it was. */
+static void suspend_abort(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, false);
+
+	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "");
+	suspend_expect_works(test);
+}
+
+/*
+ * Tests: who is not suspended
+ */
+
+static void suspend_expect_reset_path(struct kunit *test)
+{
+	struct mmio *mmio = test->priv;
+
+	driver_take_buffer(mmio);
+	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_down_noirq(mmio), 0);
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record),
+			   "freeze freeze_noirq Status=0 ");
+	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
+	KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_LIVE);
+}
+
+/* Test that hibernation resets the device, in each of its transitions. */
+static void suspend_hibernation(struct kunit *test)
+{
+	suspend_start(test, true);
+	suspend_expect_reset_path(test);
+}
+
+/* Test that the same holds for a driver without callbacks, after a suspend. */
+static void suspend_hibernation_without_callbacks(struct kunit *test)
+{
+	static const struct sleep_ops suspend = SLEEP_OPS(suspend, resume);
+	struct mmio *mmio = suspend_start(test, false);
+	const struct sleep_ops *hibernate = mmio->sleep;
+
+	mmio->sleep = &suspend;
+	mmio_suspend(test);
+	mmio_resume(test);
+	mmio->sleep = hibernate;
+	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_down_noirq(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "");
+	mmio->status = NULL;
+	/* It gets no queues: the reset makes it unusable, as before. */
+	mmio->keeps_queues = true;
+	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(record_take(test, &mmio->record), "Status=0 "));
+}
+
+/* Test that a sleep state that may take the power resets the device. */
+static void suspend_to_ram(struct kunit *test)
+{
+	suspend_start(test, true);
+	pm_suspend_target_state = PM_SUSPEND_MEM;
+	suspend_expect_reset_path(test);
+}
+
+/* Test that a device without the feature is reset. */
+static void suspend_not_offered(struct kunit *test)
+{
+	struct mmio *mmio = test->priv;
+
+	mmio->offered[1] &= ~BIT(VIRTIO_F_SUSPEND - 32);
+	suspend_start(test, true);
+	KUNIT_EXPECT_FALSE(test, virtio_has_feature(mmio->vdev, VIRTIO_F_SUSPEND));
+	suspend_expect_reset_path(test);
+}
+
+/* Test that a legacy device does not get the feature. */
+static void suspend_legacy(struct kunit *test)
+{
+	struct mmio *mmio = test->priv;
+
+	mmio_start(test, mmio);
+	KUNIT_EXPECT_FALSE(test, __virtio_test_bit(mmio->vdev, VIRTIO_F_SUSPEND));
+}
+
+/* Test that a driver with freeze and restore goes on as today. */
+static void suspend_freeze_and_restore(struct kunit *test)
+{
+	struct mmio *mmio = test->priv;
+
+	mmio->drv.freeze = driver_freeze;
+	mmio->drv.restore = driver_restore;
+	suspend_start(test, false);
+	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_down_noirq(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "freeze ");
+	mmio->keeps_queues = true;
+	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(record_take(test, &mmio->record), "Status=0 "));
+}
+
+/* Test that a device that does not work is left as it is. */
+static void suspend_needs_reset_before(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, false);
+
+	mmio->regs[VIRTIO_MMIO_STATUS / 4] |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	mmio_suspend(test);
+	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "");
+}
+
+/*
+ * Tests: a device that fails
+ */
+
+/* Test that a device that cannot be suspended is given up, and all sleeps. */
+static void suspend_fails(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, false);
+
+	suspend_fail(test, VIRTIO_CONFIG_S_SUSPEND);
+	mmio_suspend(test);
+	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, "device is not suspended, status"), 1);
+	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, "suspending the device failed: -EIO"), 1);
+	KUNIT_EXPECT_TRUE(test, mmio_status(mmio) & VIRTIO_CONFIG_S_FAILED);
+	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), 0);
+	suspend_expect_given_up(test);
+}
+
+/* Test that it is reset instead if the driver drains its queues. */
+static void suspend_fails_and_is_drained(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, true);
+
+	suspend_fail(test, VIRTIO_CONFIG_S_SUSPEND);
+	mmio->at = "freeze_noirq";
+	mmio->then = driver_take_buffer;
+	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_down_noirq(mmio), 0);
+	KUNIT_EXPECT_EQ(test, mmio_status(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
+	KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_LIVE);
+}
+
+/* Test that the system does not sleep if the driver does not. */
+static void suspend_fails_undrained(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, true);
+
+	suspend_fail(test, VIRTIO_CONFIG_S_SUSPEND);
+	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
+	KUNIT_EXPECT_EQ(test, mmio_down_noirq(mmio), -EBUSY);
+	enable_irq(mmio->irq);
+	suspend_expect_given_up(test);
+}
+
+/* Test that a device that has answered is not waited for, and no other for ever. */
+static void suspend_failure_is_bounded(struct kunit *test)
+{
+	const struct mmio_param *param = test->param_value;
+	ktime_t start = ktime_get();
+	s64 ms;
+
+	suspend_start(test, false);
+	suspend_fail(test, VIRTIO_CONFIG_S_SUSPEND);
+	mmio_suspend(test);
+	ms = ktime_ms_delta(ktime_get(), start);
+
+	KUNIT_EXPECT_GE(test, ms, param->failure->is_slow ? 5000 : 0);
+	KUNIT_EXPECT_LT(test, ms, param->failure->is_slow ? 6000 : 1000);
+	KUNIT_EXPECT_EQ(test, mmio_up_noirq(test->priv), 0);
+	suspend_expect_given_up(test);
+}
+
+/* Test that a device that cannot be resumed is given up. */
+static void suspend_resume_fails(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, false);
+
+	suspend_fail(test, VIRTIO_CONFIG_S_DRIVER_OK);
+	mmio_suspend(test);
+	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), -EIO);
+	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, "device is not resumed, status"), 1);
+	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, "resuming the device failed: -EIO"), 1);
+	suspend_expect_given_up(test);
+}
+
+/* Test that it is reset instead if the driver can drain its queues. */
+static void suspend_resume_fails_and_is_drained(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, true);
+
+	suspend_fail(test, VIRTIO_CONFIG_S_DRIVER_OK);
+	mmio_suspend(test);
+	mmio->at = "freeze_noirq";
+	mmio->then = driver_take_buffer;
+	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), 0);
+	KUNIT_EXPECT_EQ(test, mmio_up(mmio), 0);
+	KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_LIVE);
+}
+
+/* Test that it is given up if the driver cannot. */
+static void suspend_resume_fails_undrained(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, true);
+
+	suspend_fail(test, VIRTIO_CONFIG_S_DRIVER_OK);
+	mmio_suspend(test);
+	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), -EBUSY);
+	suspend_expect_given_up(test);
+}
+
+/* Test that a device that lost its state does not become DRIVER_OK. */
+static void suspend_state_lost(struct kunit *test)
+{
+	const struct mmio_param *param = test->param_value;
+	struct mmio *mmio = suspend_start(test, false);
+
+	mmio_suspend(test);
+	if (!param->failure->answer)
+		mmio_end_reset(mmio);
+	mmio->regs[VIRTIO_MMIO_STATUS / 4] = param->failure->answer;
+	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), -EIO);
+	KUNIT_EXPECT_NULL(test, strstr(record_take(test, &mmio->record), "Status=1f "));
+	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, "device is not suspended, status"), 1);
+	suspend_expect_given_up(test);
+}
+
+/* Test that it is brought up if the driver can drain its queues. */
+static void suspend_state_lost_and_drained(struct kunit *test)
+{
+	const struct mmio_param *param = test->param_value;
+	struct mmio *mmio = suspend_start(test, true);
+
+	mmio_suspend(test);
+	if (!param->failure->answer)
+		mmio_end_reset(mmio);
+	mmio->regs[VIRTIO_MMIO_STATUS / 4] = param->failure->answer;
+	mmio->at = "freeze_noirq";
+	mmio->then = driver_take_buffer;
+	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), 0);
+	KUNIT_EXPECT_EQ(test, mmio_up(mmio), 0);
+	KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_LIVE);
+}
+
+/* Test that a device that was given up stays so in the next cycle. */
+static void suspend_given_up_stays(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, false);
+
+	suspend_fail(test, VIRTIO_CONFIG_S_DRIVER_OK);
+	mmio_suspend(test);
+	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), -EIO);
+	KUNIT_EXPECT_EQ(test, mmio_up(mmio), -EIO);
+	suspend_device.fails = 0;
+	mmio_suspend(test);
+	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), 0);
+	suspend_expect_given_up(test);
+}
+
+/* Test that, bound again, it works. */
+static void suspend_given_up_then_rebind(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, false);
+
+	suspend_fail(test, VIRTIO_CONFIG_S_DRIVER_OK);
+	mmio_suspend(test);
+	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), -EIO);
+	driver_take_buffer(mmio);
+	mmio->status = NULL;
+	mmio_unbind(test);
+	KUNIT_ASSERT_EQ(test, device_attach(&mmio->vdev->dev), 1);
+	mmio->status = fake_status;
+	memset(&suspend_device, 0, sizeof(suspend_device));
+	KUNIT_ASSERT_EQ(test, driver_add_buffer(mmio), 0);
+	mmio_suspend(test);
+	mmio_resume(test);
+	suspend_expect_works(test);
+}
+
+/*
+ * The parameters and the suite
+ */
+
+static const struct sleep_ops suspend_freeze = SLEEP_OPS(freeze, thaw);
+static const struct sleep_ops suspend_poweroff = SLEEP_OPS(poweroff, restore);
+
+static const struct mmio_param suspend_hibernations[] = {
+	{ "freeze and thaw", 2, &suspend_freeze },
+	{ "poweroff and restore", 2, &suspend_poweroff },
+};
+
+KUNIT_ARRAY_PARAM_DESC(suspend_hibernation, suspend_hibernations, desc);
+
+static const struct mmio_failure suspend_asks_for_reset = {
+	.answer = SUSPEND_SUSPENDED | VIRTIO_CONFIG_S_NEEDS_RESET,
+};
+
+static const struct mmio_failure suspend_lives_and_asks_for_reset = {
+	.answer = SUSPEND_LIVE | VIRTIO_CONFIG_S_NEEDS_RESET,
+};
+
+static const struct mmio_failure suspend_is_reset = { .answer = 0 };
+static const struct mmio_failure suspend_all_ones = { .answer = U8_MAX };
+static const struct mmio_failure suspend_hangs = { .is_slow = true };
+static const struct mmio_failure suspend_lives = { .answer = SUSPEND_LIVE };
+
+static const struct mmio_param suspend_failures[] = {
+	{ "DEVICE_NEEDS_RESET", 2, NULL, &suspend_asks_for_reset },
+	{ "DEVICE_NEEDS_RESET and DRIVER_OK", 2, NULL, &suspend_lives_and_asks_for_reset },
+	{ "was reset", 2, NULL, &suspend_is_reset },
+	{ "all ones", 2, NULL, &suspend_all_ones },
+	{ "never answers", 2, NULL, &suspend_hangs },
+};
+
+KUNIT_ARRAY_PARAM_DESC(suspend_failure, suspend_failures, desc);
+
+static const struct mmio_param suspend_losses[] = {
+	{ "DEVICE_NEEDS_RESET", 2, NULL, &suspend_asks_for_reset },
+	{ "was reset", 2, NULL, &suspend_is_reset },
+	{ "not suspended", 2, NULL, &suspend_lives },
+};
+
+KUNIT_ARRAY_PARAM_DESC(suspend_loss, suspend_losses, desc);
+
+static int suspend_init(struct kunit *test)
+{
+	struct mmio *mmio = mmio_create(test);
+
+	memset(&suspend_device, 0, sizeof(suspend_device));
+	mmio->drv.freeze = NULL;
+	mmio->drv.restore = NULL;
+	mmio->offered[1] |= BIT(VIRTIO_F_SUSPEND - 32);
+	pm_suspend_target_state = PM_SUSPEND_TO_IDLE;
+
+	return 0;
+}
+
+static void suspend_exit(struct kunit *test)
+{
+	struct mmio *mmio = test->priv;
+
+	pm_suspend_target_state = PM_SUSPEND_ON;
+	mmio->status = NULL;
+	mmio_exit(test);
+}
+
+/* A device that does not answer takes 5 s. */
+#define SUSPEND_CASE_SLOW(test, params)	\
+	KUNIT_CASE_PARAM_ATTR(test, params, { .speed = KUNIT_SPEED_SLOW })
+
+static struct kunit_case suspend_cases[] = {
+	KUNIT_CASE(suspend_is_one_write),
+	KUNIT_CASE(suspend_resume_is_one_write),
+	KUNIT_CASE(suspend_with_noirq_callbacks),
+	KUNIT_CASE(suspend_accesses),
+	KUNIT_CASE(suspend_is_awaited),
+	KUNIT_CASE(suspend_no_buffer_meanwhile),
+	KUNIT_CASE(suspend_last_buffer),
+	KUNIT_CASE(suspend_config_change),
+	KUNIT_CASE(suspend_again),
+	KUNIT_CASE(suspend_abort),
+	KUNIT_CASE_PARAM(suspend_hibernation, suspend_hibernation_gen_params),
+	KUNIT_CASE_PARAM(suspend_hibernation_without_callbacks, suspend_hibernation_gen_params),
+	KUNIT_CASE(suspend_to_ram),
+	KUNIT_CASE(suspend_not_offered),
+	KUNIT_CASE_PARAM(suspend_legacy, mmio_legacy_gen_params),
+	KUNIT_CASE(suspend_freeze_and_restore),
+	KUNIT_CASE(suspend_needs_reset_before),
+	SUSPEND_CASE_SLOW(suspend_fails, suspend_failure_gen_params),
+	SUSPEND_CASE_SLOW(suspend_fails_and_is_drained, suspend_failure_gen_params),
+	SUSPEND_CASE_SLOW(suspend_fails_undrained, suspend_failure_gen_params),
+	SUSPEND_CASE_SLOW(suspend_failure_is_bounded, suspend_failure_gen_params),
+	SUSPEND_CASE_SLOW(suspend_resume_fails, suspend_failure_gen_params),
+	SUSPEND_CASE_SLOW(suspend_resume_fails_and_is_drained, suspend_failure_gen_params),
+	SUSPEND_CASE_SLOW(suspend_resume_fails_undrained, suspend_failure_gen_params),
+	KUNIT_CASE_PARAM(suspend_state_lost, suspend_loss_gen_params),
+	KUNIT_CASE_PARAM(suspend_state_lost_and_drained, suspend_loss_gen_params),
+	SUSPEND_CASE_SLOW(suspend_given_up_stays, suspend_failure_gen_params),
+	SUSPEND_CASE_SLOW(suspend_given_up_then_rebind, suspend_failure_gen_params),
+	{}
+};
+
+static struct kunit_suite suspend_suite = {
+	.name = "virtio_suspend",
+	.suite_init = mmio_suite_init,
+	.init = suspend_init,
+	.exit = suspend_exit,
+	.test_cases = suspend_cases,
+};
+
+kunit_test_suite(suspend_suite);
+
+MODULE_DESCRIPTION("KUnit tests for suspending virtio devices");
+MODULE_LICENSE("GPL");
