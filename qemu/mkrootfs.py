@@ -8,6 +8,7 @@ the device nodes.
 
 import os
 import subprocess
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDERS = ("bin", "dev", "proc", "sys", "tmp")
@@ -47,10 +48,13 @@ def tree_entries(source, target):
 def pack(kernel, kind, busybox, selftests):
     """Return the root with a kind's init, in the kernel folder; what is in it decides each bit."""
     cpio = os.path.join(kernel, f"rootfs-{kind}.cpio")
-    with open(cpio + ".list", "w", encoding="utf-8") as listing:
-        listing.writelines(line + "\n" for line in entries(kernel, kind, busybox, selftests))
-    with open(cpio + ".part", "wb") as part:
-        subprocess.run([os.path.join(kernel, "gen_init_cpio"), "-t", "0", cpio + ".list"],
-                       stdout=part, check=True)
-    os.replace(cpio + ".part", cpio)
+    # Another run may pack the same one.
+    with tempfile.TemporaryDirectory(dir=kernel) as work:
+        listing, part = (os.path.join(work, name) for name in ("list", "part"))
+        with open(listing, "w", encoding="utf-8") as file:
+            file.writelines(line + "\n" for line in entries(kernel, kind, busybox, selftests))
+        with open(part, "wb") as file:
+            subprocess.run([os.path.join(kernel, "gen_init_cpio"), "-t", "0", listing],
+                           stdout=file, check=True)
+        os.replace(part, cpio)
     return cpio

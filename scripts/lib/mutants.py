@@ -277,8 +277,8 @@ class Guests(Kernel):
             result = json.loads((out / cell / "result.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             raise Bad(f"{test} did not run: {run.stderr.strip() or out}") from None
-        return {"pass": "passes", "fail": "fails", "panic": "crashes", "timeout": "hangs"}.get(
-            result["verdict"], result["verdict"])
+        return {"pass": "passes", "fail": f"fails ({result['reason']})",
+                "panic": "crashes", "timeout": "hangs"}.get(result["verdict"], result["verdict"])
 
     def failing(self, number):
         """Return nothing: a guest runs alone."""
@@ -317,7 +317,7 @@ def check_mutant(kernel, mutant, timeouts):
     killed = []
     for test in mutant.test.split():
         verdict = kernel.verdict(mutant.number, test, timeouts[test])
-        if verdict not in ("fails", "crashes", "hangs"):
+        if verdict.split()[0] not in ("fails", "crashes", "hangs"):
             break
         killed.append(f"{test} {verdict}")
     else:
