@@ -130,6 +130,7 @@ static void driver_use_noirq(struct mmio *mmio)
 	mmio->drv.freeze = driver_freeze;
 	mmio->drv.freeze_noirq = driver_freeze_noirq;
 	mmio->drv.restore_noirq = driver_restore_noirq;
+	mmio->drv.noirq_suspend = true;
 	mmio->drv.restore = driver_restore;
 }
 
@@ -376,6 +377,26 @@ static void suspend_hibernation_without_callbacks(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, strstr(record_take(test, &mmio->record), "Status=0 "));
 }
 
+/* Test that a driver with noirq callbacks has to ask for it. */
+static void suspend_not_asked_for(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, true);
+
+	mmio->drv.noirq_suspend = false;
+	suspend_expect_reset_path(test);
+}
+
+/* Test that a device whose power a domain has is reset. */
+static void suspend_in_power_domain(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, true);
+	struct dev_pm_domain domain = {};
+
+	mmio->vdev->dev.parent->pm_domain = &domain;
+	suspend_expect_reset_path(test);
+	mmio->vdev->dev.parent->pm_domain = NULL;
+}
+
 /* Test that a sleep state that may take the power resets the device. */
 static void suspend_to_ram(struct kunit *test)
 {
@@ -421,16 +442,56 @@ static void suspend_freeze_and_restore(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, strstr(record_take(test, &mmio->record), "Status=0 "));
 }
 
-/* Test that a device that does not work is left as it is. */
+/* Test that a device that does not work is not suspended, but given up. */
 static void suspend_needs_reset_before(struct kunit *test)
 {
 	struct mmio *mmio = suspend_start(test, false);
 
 	mmio->regs[VIRTIO_MMIO_STATUS / 4] |= VIRTIO_CONFIG_S_NEEDS_RESET;
-	mmio_suspend(test);
+	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_down_noirq(mmio), 0);
 	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
-	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
 	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "");
+	KUNIT_EXPECT_EQ(test, mmio_up(mmio), -EIO);
+	KUNIT_EXPECT_TRUE(test, mmio_status(mmio) & VIRTIO_CONFIG_S_FAILED);
+	suspend_expect_given_up(test);
+}
+
+static void suspend_unbind_after(struct kunit *test, unsigned int phases)
+{
+	struct mmio *mmio = test->priv;
+
+	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
+	if (phases > 1)
+		KUNIT_ASSERT_EQ(test, mmio_down_noirq(mmio), 0);
+	if (phases > 2)
+		KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
+	driver_take_buffer(mmio);
+	mmio->status = NULL;
+	mmio_unbind(test);
+	record_take(test, &mmio->record);
+	if (phases < 2)
+		KUNIT_EXPECT_EQ(test, mmio_down_noirq(mmio), 0);
+	if (phases < 3)
+		KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), 0);
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "");
+}
+
+/* Test that a driver that is unbound meanwhile leaves nothing behind. */
+static void suspend_unbound_meanwhile(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, false);
+	unsigned int phases;
+
+	for (phases = 1; phases <= 3; phases++) {
+		suspend_unbind_after(test, phases);
+		KUNIT_EXPECT_EQ(test, mmio_up(mmio), 0);
+		KUNIT_ASSERT_EQ(test, device_attach(&mmio->vdev->dev), 1);
+		KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_LIVE);
+		mmio->status = fake_status;
+		memset(&suspend_device, 0, sizeof(suspend_device));
+		KUNIT_ASSERT_EQ(test, driver_add_buffer(mmio), 0);
+	}
 }
 
 /*
@@ -467,16 +528,30 @@ static void suspend_fails_and_is_drained(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_LIVE);
 }
 
-/* Test that the system does not sleep if the driver does not. */
+/* Test that it is given up if the driver does not, and all sleeps. */
 static void suspend_fails_undrained(struct kunit *test)
 {
 	struct mmio *mmio = suspend_start(test, true);
 
 	suspend_fail(test, VIRTIO_CONFIG_S_SUSPEND);
-	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
-	KUNIT_EXPECT_EQ(test, mmio_down_noirq(mmio), -EBUSY);
-	enable_irq(mmio->irq);
+	mmio_suspend(test);
+	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), -EBUSY);
 	suspend_expect_given_up(test);
+}
+
+/* Test that a device that did not answer is reset in each later cycle. */
+static void suspend_fails_once(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, true);
+
+	suspend_fail(test, VIRTIO_CONFIG_S_SUSPEND);
+	mmio->at = "freeze_noirq";
+	mmio->then = driver_take_buffer;
+	mmio_suspend(test);
+	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
+	record_take(test, &mmio->record);
+	suspend_expect_reset_path(test);
 }
 
 /* Test that a device that has answered is not waited for, and no other for ever. */
@@ -688,13 +763,17 @@ static struct kunit_case suspend_cases[] = {
 	KUNIT_CASE_PARAM(suspend_hibernation, suspend_hibernation_gen_params),
 	KUNIT_CASE_PARAM(suspend_hibernation_without_callbacks, suspend_hibernation_gen_params),
 	KUNIT_CASE(suspend_to_ram),
+	KUNIT_CASE(suspend_not_asked_for),
+	KUNIT_CASE(suspend_in_power_domain),
 	KUNIT_CASE(suspend_not_offered),
 	KUNIT_CASE_PARAM(suspend_legacy, mmio_legacy_gen_params),
 	KUNIT_CASE(suspend_freeze_and_restore),
 	KUNIT_CASE(suspend_needs_reset_before),
+	KUNIT_CASE(suspend_unbound_meanwhile),
 	SUSPEND_CASE_SLOW(suspend_fails, suspend_failure_gen_params),
 	SUSPEND_CASE_SLOW(suspend_fails_and_is_drained, suspend_failure_gen_params),
 	SUSPEND_CASE_SLOW(suspend_fails_undrained, suspend_failure_gen_params),
+	SUSPEND_CASE_SLOW(suspend_fails_once, suspend_failure_gen_params),
 	SUSPEND_CASE_SLOW(suspend_failure_is_bounded, suspend_failure_gen_params),
 	SUSPEND_CASE_SLOW(suspend_resume_fails, suspend_failure_gen_params),
 	SUSPEND_CASE_SLOW(suspend_resume_fails_and_is_drained, suspend_failure_gen_params),

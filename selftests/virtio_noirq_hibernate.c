@@ -12,7 +12,7 @@
 
 #define SMALL_SWAP_KIB	2048	/* for no image */
 /* To the alarm: a disk that works in host time can take hours of the guest's. */
-#define HYBRID_SEC	86400
+#define HYBRID_SEC	20000
 
 static const char no_swap[] =
 	"no VIRTIO_NOIRQ_SWAP, the disk to hibernate to";
