@@ -8,11 +8,7 @@
 /* Apart from memory, from what the PCI code of UML claims and from mmio_kunit.c */
 #define MMIO_BASE		0xd0001000
 
-#include <linux/scatterlist.h>
-
-#include "fake_mmio.h"
-
-static u8 mmio_buffer[16];
+#include "fake_mmio_noirq.h"
 
 /* What a device can do wrong, and what comes of it. */
 struct mmio_failure {
@@ -22,62 +18,11 @@ struct mmio_failure {
 	int err;
 };
 
-/* Use the first buffer of the queue that tests post buffers to. */
-static void mmio_use_first(struct mmio *mmio)
-{
-	struct vring_avail *avail = phys_to_virt(virtqueue_get_avail_addr(mmio->vqs[2]));
-	struct vring_used *used = phys_to_virt(virtqueue_get_used_addr(mmio->vqs[2]));
-
-	used->ring[0].id = cpu_to_virtio32(mmio->vdev,
-					   virtio16_to_cpu(mmio->vdev, avail->ring[0]));
-	used->idx = cpu_to_virtio16(mmio->vdev, 1);
-}
-
-/*
- * The driver
- */
-
-static int driver_freeze(struct virtio_device *vdev)
-{
-	return mmio_call(vdev, "freeze");
-}
-
-static int driver_freeze_noirq(struct virtio_device *vdev)
-{
-	return mmio_call(vdev, "freeze_noirq");
-}
-
-static int driver_restore_noirq(struct virtio_device *vdev)
-{
-	return mmio_call(vdev, "restore_noirq");
-}
-
-static int driver_restore(struct virtio_device *vdev)
-{
-	return mmio_call(vdev, "restore");
-}
-
 /* What the driver can do in a callback */
-
-static void mmio_at(struct mmio *mmio, const char *name,
-		    int (*then)(struct mmio *mmio))
-{
-	mmio->at = name;
-	mmio->then = then;
-}
 
 static int driver_fail(struct mmio *mmio)
 {
 	return -ENXIO;
-}
-
-static int driver_add_buffer(struct mmio *mmio)
-{
-	struct scatterlist sg;
-
-	sg_init_one(&sg, mmio_buffer, sizeof(mmio_buffer));
-
-	return virtqueue_add_outbuf(mmio->vqs[2], &sg, 1, mmio, GFP_KERNEL);
 }
 
 static int driver_ready_and_kick(struct mmio *mmio)
@@ -816,10 +761,7 @@ static int mmio_noirq_init(struct kunit *test)
 {
 	struct mmio *mmio = mmio_create(test);
 
-	mmio->drv.freeze = driver_freeze;
-	mmio->drv.freeze_noirq = driver_freeze_noirq;
-	mmio->drv.restore_noirq = driver_restore_noirq;
-	mmio->drv.restore = driver_restore;
+	driver_use_noirq(mmio);
 	mmio_start(test, mmio);
 
 	return 0;

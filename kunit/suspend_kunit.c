@@ -7,10 +7,9 @@
 /* Apart from memory, from what the PCI code of UML claims and from others */
 #define MMIO_BASE		0xd0003000
 
-#include <linux/scatterlist.h>
 #include <linux/suspend.h>
 
-#include "fake_mmio.h"
+#include "fake_mmio_noirq.h"
 
 #define SUSPEND_LIVE		(MMIO_LIVE | VIRTIO_CONFIG_S_FEATURES_OK)
 #define SUSPEND_SUSPENDED	((SUSPEND_LIVE & ~VIRTIO_CONFIG_S_DRIVER_OK) | \
@@ -22,8 +21,6 @@ struct mmio_failure {
 	bool is_slow;
 	u8 answer;
 };
-
-static u8 suspend_buffer[16];
 
 /* The device: a request that is under way, and what it does wrong. */
 static struct {
@@ -75,47 +72,10 @@ static u8 fake_status(struct mmio *mmio, u8 status, bool written)
 	return status;
 }
 
-/* Use the buffer that tests post. */
 static void fake_use_buffer(struct mmio *mmio)
 {
-	struct vring_avail *avail = phys_to_virt(virtqueue_get_avail_addr(mmio->vqs[2]));
-	struct vring_used *used = phys_to_virt(virtqueue_get_used_addr(mmio->vqs[2]));
-
-	used->ring[0].id = cpu_to_virtio32(mmio->vdev,
-					   virtio16_to_cpu(mmio->vdev, avail->ring[0]));
-	used->idx = cpu_to_virtio16(mmio->vdev, 1);
+	mmio_use_first(mmio);
 	mmio->raised = VIRTIO_MMIO_INT_VRING;
-}
-
-/* The driver */
-
-static int driver_freeze(struct virtio_device *vdev)
-{
-	return mmio_call(vdev, "freeze");
-}
-
-static int driver_freeze_noirq(struct virtio_device *vdev)
-{
-	return mmio_call(vdev, "freeze_noirq");
-}
-
-static int driver_restore_noirq(struct virtio_device *vdev)
-{
-	return mmio_call(vdev, "restore_noirq");
-}
-
-static int driver_restore(struct virtio_device *vdev)
-{
-	return mmio_call(vdev, "restore");
-}
-
-static int driver_add_buffer(struct mmio *mmio)
-{
-	struct scatterlist sg;
-
-	sg_init_one(&sg, suspend_buffer, sizeof(suspend_buffer));
-
-	return virtqueue_add_inbuf(mmio->vqs[2], &sg, 1, mmio, GFP_KERNEL);
 }
 
 static int driver_take_buffer(struct mmio *mmio)
@@ -125,22 +85,15 @@ static int driver_take_buffer(struct mmio *mmio)
 	return 0;
 }
 
-static void driver_use_noirq(struct mmio *mmio)
-{
-	mmio->drv.freeze = driver_freeze;
-	mmio->drv.freeze_noirq = driver_freeze_noirq;
-	mmio->drv.restore_noirq = driver_restore_noirq;
-	mmio->drv.noirq_suspend = true;
-	mmio->drv.restore = driver_restore;
-}
-
 /* Driver without any callback for sleep, unless a test asks for others */
 static struct mmio *suspend_start(struct kunit *test, bool noirq)
 {
 	struct mmio *mmio = test->priv;
 
-	if (noirq)
+	if (noirq) {
 		driver_use_noirq(mmio);
+		mmio->drv.noirq_suspend = true;
+	}
 	mmio_start(test, mmio);
 	mmio->status = fake_status;
 	KUNIT_ASSERT_EQ(test, driver_add_buffer(mmio), 0);
@@ -155,6 +108,37 @@ static void suspend_fail(struct kunit *test, u8 request)
 
 	suspend_device.failure = param->failure;
 	suspend_device.fails = request;
+}
+
+static void suspend_and_lose_state(struct kunit *test)
+{
+	const struct mmio_param *param = test->param_value;
+	struct mmio *mmio = test->priv;
+
+	mmio_suspend(test);
+	if (!param->failure->answer)
+		mmio_end_reset(mmio);
+	mmio->regs[VIRTIO_MMIO_STATUS / 4] = param->failure->answer;
+}
+
+static void suspend_unbind(struct kunit *test)
+{
+	struct mmio *mmio = test->priv;
+
+	driver_take_buffer(mmio);
+	mmio->status = NULL;
+	mmio_unbind(test);
+}
+
+static void suspend_bind(struct kunit *test)
+{
+	struct mmio *mmio = test->priv;
+
+	KUNIT_ASSERT_EQ(test, device_attach(&mmio->vdev->dev), 1);
+	KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_LIVE);
+	mmio->status = fake_status;
+	memset(&suspend_device, 0, sizeof(suspend_device));
+	KUNIT_ASSERT_EQ(test, driver_add_buffer(mmio), 0);
 }
 
 static void suspend_expect_works(struct kunit *test)
@@ -466,9 +450,7 @@ static void suspend_unbind_after(struct kunit *test, unsigned int phases)
 		KUNIT_ASSERT_EQ(test, mmio_down_noirq(mmio), 0);
 	if (phases > 2)
 		KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
-	driver_take_buffer(mmio);
-	mmio->status = NULL;
-	mmio_unbind(test);
+	suspend_unbind(test);
 	record_take(test, &mmio->record);
 	if (phases < 2)
 		KUNIT_EXPECT_EQ(test, mmio_down_noirq(mmio), 0);
@@ -486,11 +468,7 @@ static void suspend_unbound_meanwhile(struct kunit *test)
 	for (phases = 1; phases <= 3; phases++) {
 		suspend_unbind_after(test, phases);
 		KUNIT_EXPECT_EQ(test, mmio_up(mmio), 0);
-		KUNIT_ASSERT_EQ(test, device_attach(&mmio->vdev->dev), 1);
-		KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_LIVE);
-		mmio->status = fake_status;
-		memset(&suspend_device, 0, sizeof(suspend_device));
-		KUNIT_ASSERT_EQ(test, driver_add_buffer(mmio), 0);
+		suspend_bind(test);
 	}
 }
 
@@ -518,8 +496,7 @@ static void suspend_fails_and_is_drained(struct kunit *test)
 	struct mmio *mmio = suspend_start(test, true);
 
 	suspend_fail(test, VIRTIO_CONFIG_S_SUSPEND);
-	mmio->at = "freeze_noirq";
-	mmio->then = driver_take_buffer;
+	mmio_at(mmio, "freeze_noirq", driver_take_buffer);
 	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
 	KUNIT_ASSERT_EQ(test, mmio_down_noirq(mmio), 0);
 	KUNIT_EXPECT_EQ(test, mmio_status(mmio), 0);
@@ -545,8 +522,7 @@ static void suspend_fails_once(struct kunit *test)
 	struct mmio *mmio = suspend_start(test, true);
 
 	suspend_fail(test, VIRTIO_CONFIG_S_SUSPEND);
-	mmio->at = "freeze_noirq";
-	mmio->then = driver_take_buffer;
+	mmio_at(mmio, "freeze_noirq", driver_take_buffer);
 	mmio_suspend(test);
 	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
 	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
@@ -592,8 +568,7 @@ static void suspend_resume_fails_and_is_drained(struct kunit *test)
 
 	suspend_fail(test, VIRTIO_CONFIG_S_DRIVER_OK);
 	mmio_suspend(test);
-	mmio->at = "freeze_noirq";
-	mmio->then = driver_take_buffer;
+	mmio_at(mmio, "freeze_noirq", driver_take_buffer);
 	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), 0);
 	KUNIT_EXPECT_EQ(test, mmio_up(mmio), 0);
 	KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_LIVE);
@@ -613,13 +588,9 @@ static void suspend_resume_fails_undrained(struct kunit *test)
 /* Test that a device that lost its state does not become DRIVER_OK. */
 static void suspend_state_lost(struct kunit *test)
 {
-	const struct mmio_param *param = test->param_value;
 	struct mmio *mmio = suspend_start(test, false);
 
-	mmio_suspend(test);
-	if (!param->failure->answer)
-		mmio_end_reset(mmio);
-	mmio->regs[VIRTIO_MMIO_STATUS / 4] = param->failure->answer;
+	suspend_and_lose_state(test);
 	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), -EIO);
 	KUNIT_EXPECT_NULL(test, strstr(record_take(test, &mmio->record), "Status=1f "));
 	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, "device is not suspended, status"), 1);
@@ -629,15 +600,10 @@ static void suspend_state_lost(struct kunit *test)
 /* Test that it is brought up if the driver can drain its queues. */
 static void suspend_state_lost_and_drained(struct kunit *test)
 {
-	const struct mmio_param *param = test->param_value;
 	struct mmio *mmio = suspend_start(test, true);
 
-	mmio_suspend(test);
-	if (!param->failure->answer)
-		mmio_end_reset(mmio);
-	mmio->regs[VIRTIO_MMIO_STATUS / 4] = param->failure->answer;
-	mmio->at = "freeze_noirq";
-	mmio->then = driver_take_buffer;
+	suspend_and_lose_state(test);
+	mmio_at(mmio, "freeze_noirq", driver_take_buffer);
 	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), 0);
 	KUNIT_EXPECT_EQ(test, mmio_up(mmio), 0);
 	KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_LIVE);
@@ -666,13 +632,8 @@ static void suspend_given_up_then_rebind(struct kunit *test)
 	suspend_fail(test, VIRTIO_CONFIG_S_DRIVER_OK);
 	mmio_suspend(test);
 	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), -EIO);
-	driver_take_buffer(mmio);
-	mmio->status = NULL;
-	mmio_unbind(test);
-	KUNIT_ASSERT_EQ(test, device_attach(&mmio->vdev->dev), 1);
-	mmio->status = fake_status;
-	memset(&suspend_device, 0, sizeof(suspend_device));
-	KUNIT_ASSERT_EQ(test, driver_add_buffer(mmio), 0);
+	suspend_unbind(test);
+	suspend_bind(test);
 	mmio_suspend(test);
 	mmio_resume(test);
 	suspend_expect_works(test);
