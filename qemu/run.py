@@ -281,8 +281,6 @@ def prepare(options, kind):
 def write_jobs(args, known):
     """Write a LAVA job for each of the cells that the command line names."""
     options = vars(args)
-    for name in ("verb", "do"):
-        del options[name]
     folder, url = options.pop("url")
     guests = prepare({**options, "host": False}, known[options["kind"]])
 
@@ -299,8 +297,6 @@ def run_guests(args, known):
     """Run the cells that the command line names."""
     options = vars(args)
     kind = known[options["kind"]]
-    for name in ("verb", "do"):
-        del options[name]
     patches = options.pop("patches")
     signal.signal(signal.SIGTERM, interrupt)
     started = time.monotonic()
@@ -333,7 +329,9 @@ def main():
     if words := unknown_words(known):
         sys.exit(f"error: configs/kernels: the line {words}, which no kind of guest knows; mend it")
     args = parse_args(known)
-    return args.do(args, known)
+    do = args.do
+    del args.verb, args.do
+    return do(args, known)
 
 
 if __name__ == "__main__":

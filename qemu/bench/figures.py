@@ -192,18 +192,23 @@ def slope(figures, layout, path):
     return (most - least) / (last - first)
 
 
+def off_the_line(costs, limit):
+    """Yield (number, cost, that on the straight line) of those that are off it."""
+    (first, least), (last, most) = costs[0], costs[-1]
+    for number, cost in costs:
+        expected = least + (most - least) / (last - first) * (number - first)
+        if abs(cost / expected - 1) > limit:
+            yield number, cost, expected
+
+
 def linear_faults(figures, layout, path):
     """Yield the numbers of queues whose cost is off the straight line."""
-    costs = [e for e in figures["queues"] if e["layout"] == layout]
-    first = costs[0]
+    costs = [(e["queues"], e[path]["resume_ns"]) for e in figures["queues"]
+             if e["layout"] == layout]
     limit = LINEAR_PCI if layout.startswith("pci") else LINEAR
-    for entry in costs:
-        expected = (first[path]["resume_ns"] + slope(figures, layout, path)
-                    * (entry["queues"] - first["queues"]))
-        found = entry[path]["resume_ns"]
-        if abs(found / expected - 1) > limit:
-            yield (f"{path}, {entry['queues']} queues: {us(found)} µs, "
-                   f"{us(expected)} µs on the line")
+    for queues, found, expected in off_the_line(costs, limit):
+        yield (f"{path}, {queues} queues: {us(found)} µs, "
+               f"{us(expected)} µs on the line")
 
 
 # ---- what the series promises: (name, what is wrong with it) ---------------
@@ -221,14 +226,11 @@ def readiness_goals(figures):
 def mapping_goals(figures):
     """A mapping costs the same, however many there are."""
     for layout in layouts(figures["mappings"]):
-        times_of = {e["mappings"]: e["last_ns"] for e in figures["mappings"]
-                    if e["layout"] == layout}
-        few, many = min(times_of), max(times_of)
-        each = (times_of[many] - times_of[few]) / (many - few)
-        line = {n: times_of[few] + each * (n - few) for n in times_of}
+        costs = [(e["mappings"], e["last_ns"]) for e in figures["mappings"]
+                 if e["layout"] == layout]
         yield (f"mappings {layout}: the time is linear in them",
-               [f"{n:,} pages: {us(found)} µs, {us(line[n])} µs on the line"
-                for n, found in times_of.items() if abs(found / line[n] - 1) > LINEAR_PCI])
+               [f"{n:,} pages: {us(found)} µs, {us(expected)} µs on the line"
+                for n, found, expected in off_the_line(costs, LINEAR_PCI)])
 
 
 def cost_goals(figures):
