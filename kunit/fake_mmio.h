@@ -338,6 +338,7 @@ static const struct irq_chip mmio_irq_chip = {
 	.name = KBUILD_MODNAME,
 	.irq_request_resources = fake_irq_request,
 	.irq_release_resources = fake_irq_release,
+	.flags = IRQCHIP_SKIP_SET_WAKE,
 };
 
 /*
@@ -655,6 +656,14 @@ static inline void mmio_unbind(struct kunit *test)
 	struct mmio *mmio = test->priv;
 
 	device_release_driver(&mmio->vdev->dev);
+	record_take(test, &mmio->record);
+}
+
+static inline void mmio_bind(struct kunit *test)
+{
+	struct mmio *mmio = test->priv;
+
+	KUNIT_ASSERT_EQ(test, device_attach(&mmio->vdev->dev), 1);
 	record_take(test, &mmio->record);
 }
 

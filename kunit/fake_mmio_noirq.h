@@ -6,6 +6,7 @@
 #ifndef _FAKE_MMIO_NOIRQ_H
 #define _FAKE_MMIO_NOIRQ_H
 
+#include <linux/of.h>
 #include <linux/scatterlist.h>
 
 #include "fake_mmio.h"
@@ -54,6 +55,21 @@ static inline void driver_use_noirq(struct mmio *mmio)
 	mmio->drv.freeze_noirq = driver_freeze_noirq;
 	mmio->drv.restore_noirq = driver_restore_noirq;
 	mmio->drv.restore = driver_restore;
+}
+
+/* Until the end of the test, the device tree has the device wake the system. */
+static inline void mmio_make_wakeup_source(struct kunit *test)
+{
+	static struct property wakeup_source = { .name = "wakeup-source" };
+	static struct device_node node = {
+		.full_name = "virtio_mmio", .properties = &wakeup_source,
+	};
+	struct mmio *mmio = test->priv;
+
+	mmio_unbind(test);
+	of_node_init(&node);
+	mmio->pdev->dev.of_node = &node;
+	mmio_bind(test);
 }
 
 /* What the driver can do in a callback */

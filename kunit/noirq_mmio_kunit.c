@@ -117,8 +117,7 @@ static void mmio_rebind(struct kunit *test, void (*change)(struct mmio *mmio))
 
 	mmio_unbind(test);
 	change(mmio);
-	KUNIT_ASSERT_EQ(test, device_attach(&mmio->vdev->dev), 1);
-	record_take(test, &mmio->record);
+	mmio_bind(test);
 }
 
 /*
@@ -754,6 +753,34 @@ static void mmio_bogus_buffers_then_cycle(struct kunit *test)
 }
 
 /*
+ * Tests: a device that has to wake the system
+ */
+
+/* Test that it is said that a device which sleeps in reset does not wake. */
+static void mmio_wakeup_source_is_named(struct kunit *test)
+{
+	struct mmio *mmio = test->priv;
+
+	mmio_make_wakeup_source(test);
+
+	KUNIT_EXPECT_TRUE(test, irqd_is_wakeup_set(irq_get_irq_data(mmio->irq)));
+	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, "cannot wake the system"), 1);
+}
+
+/* Test that it is not said where the driver does without the noirq phase. */
+static void mmio_wakeup_source_without_noirq(struct kunit *test)
+{
+	struct mmio *mmio = test->priv;
+
+	mmio->drv.freeze_noirq = NULL;
+	mmio->drv.restore_noirq = NULL;
+	mmio_make_wakeup_source(test);
+
+	KUNIT_EXPECT_TRUE(test, irqd_is_wakeup_set(irq_get_irq_data(mmio->irq)));
+	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, "cannot wake the system"), 0);
+}
+
+/*
  * The suite
  */
 
@@ -808,6 +835,8 @@ static struct kunit_case mmio_cases[] = {
 	KUNIT_CASE_PARAM(mmio_bogus_buffers_of_frozen_device, mmio_version_gen_params),
 	KUNIT_CASE_PARAM(mmio_bogus_buffers, mmio_version_gen_params),
 	KUNIT_CASE_PARAM(mmio_bogus_buffers_then_cycle, mmio_version_gen_params),
+	KUNIT_CASE_PARAM(mmio_wakeup_source_is_named, mmio_version_gen_params),
+	KUNIT_CASE_PARAM(mmio_wakeup_source_without_noirq, mmio_version_gen_params),
 	{}
 };
 
