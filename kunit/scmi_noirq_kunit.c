@@ -3,6 +3,7 @@
  * KUnit tests for taking the virtio transport of SCMI through the noirq phase of
  * system sleep.
  */
+#include <linux/sched/mm.h>
 #include <linux/suspend.h>
 
 #include "fake_noirq.h"
@@ -204,6 +205,28 @@ static void noirq_stops_polling(struct kunit *test)
 	scmi_expect_answer(test, 0);
 }
 
+/* Test that the worker is gone when the device is reset. */
+static void noirq_cancels_worker(struct kunit *test)
+{
+	scmi_enter_noirq(test);
+	KUNIT_EXPECT_FALSE(test, work_busy(&scmi_channel(VIRTIO_SCMI_VQ_TX)->polling_work));
+}
+
+/* Test that the worker needs no memory, which may depend on what it waits for. */
+static void noirq_worker_needs_no_memory(struct kunit *test)
+{
+	struct scmi_vio_channel *vioch = scmi_channel(VIRTIO_SCMI_VQ_TX);
+	u64 log = kernel_log_end();
+	unsigned int flags;
+
+	queue_work(vioch->deferred_tx_wq, &vioch->deferred_tx_work);
+	/* The kernel complains if memory is waited for here. */
+	flags = memalloc_noreclaim_save();
+	flush_workqueue(vioch->deferred_tx_wq);
+	memalloc_noreclaim_restore(flags);
+	KUNIT_EXPECT_EQ(test, kernel_log_count(log, "is flushing !WQ_MEM_RECLAIM"), 0);
+}
+
 /* Test that whoever still waits in freeze_noirq is told that it is in vain. */
 static void noirq_fails_message(struct kunit *test)
 {
@@ -336,6 +359,8 @@ static struct kunit_case scmi_noirq_cases[] = {
 	KUNIT_CASE(noirq_leaves_transfer_alone),
 	KUNIT_CASE(noirq_notifies),
 	KUNIT_CASE(noirq_stops_polling),
+	KUNIT_CASE(noirq_cancels_worker),
+	KUNIT_CASE(noirq_worker_needs_no_memory),
 	KUNIT_CASE(noirq_fails_message),
 	KUNIT_CASE(noirq_reset_fails),
 	KUNIT_CASE(noirq_reset_fails_in_suspend),

@@ -26,6 +26,24 @@ static void scmi_freeze_within(struct kunit *test, s64 ms)
 	KUNIT_EXPECT_LE(test, ktime_ms_delta(ktime_get(), start), ms);
 }
 
+/* Whether all who were under RCU when the device was reset have left it */
+static unsigned long scmi_grace_period;
+
+static int scmi_look_at_grace_period(struct fake_virtio *fake)
+{
+	scmi.seen = poll_state_synchronize_rcu(scmi_grace_period);
+
+	return 0;
+}
+
+static int scmi_start_grace_period(struct fake_virtio *fake)
+{
+	scmi_grace_period = get_state_synchronize_rcu();
+	fake_at(fake, "del_vqs", scmi_look_at_grace_period);
+
+	return 0;
+}
+
 static void scmi_fail_restore(struct kunit *test)
 {
 	fake_at(scmi.fake, "finalize_features", fake_fail);
@@ -152,6 +170,14 @@ static void sleep_poller_is_late(struct kunit *test)
 	scmi_expect_works(test);
 }
 
+/* Test that one who looks at a virtqueue is waited for before it goes. */
+static void sleep_waits_for_pollers(struct kunit *test)
+{
+	fake_at(scmi.fake, "reset", scmi_start_grace_period);
+	scmi_freeze(test);
+	KUNIT_EXPECT_TRUE(test, scmi.seen);
+}
+
 /* Test that answers which a poller left to the worker do not get lost. */
 static void sleep_cancels_worker(struct kunit *test)
 {
@@ -161,6 +187,7 @@ static void sleep_cancels_worker(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, scmi_poll(1));
 	KUNIT_ASSERT_TRUE(test, scmi_answer());
 	scmi_freeze(test);
+	KUNIT_EXPECT_FALSE(test, work_busy(&scmi_channel(VIRTIO_SCMI_VQ_TX)->deferred_tx_work));
 	scmi_expect_answer(test, 0);
 	KUNIT_EXPECT_TRUE(test, completion_done(&scmi.xfers[1].done));
 	scmi_done(1, 0);
@@ -238,6 +265,7 @@ static struct kunit_case scmi_sleep_cases[] = {
 	KUNIT_CASE(sleep_fails_message),
 	KUNIT_CASE(sleep_fails_nobody),
 	KUNIT_CASE(sleep_poller_is_late),
+	KUNIT_CASE(sleep_waits_for_pollers),
 	KUNIT_CASE(sleep_cancels_worker),
 	KUNIT_CASE(sleep_restore_fails),
 	KUNIT_CASE(sleep_restore_fails_then_remove),
