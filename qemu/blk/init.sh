@@ -8,7 +8,8 @@
 # VIRTIO_NOIRQ_VARIANT=NAME	variant to test
 # VIRTIO_NOIRQ_SWAP=ADDRESS	virtio-mmio device that is the swap disk
 # VIRTIO_NOIRQ_CHECKS=power,...	an SMMU that loses its registers in each cycle, see
-#				power/virtio_noirq_power.c
+#				power/virtio_noirq_power.c; domain: a device that
+#				does, see domain/virtio_noirq_domain.c
 # VIRTIO_NOIRQ_RESUME=1		go on from the image in the swap disk
 
 tests=/kselftest/drivers/virtio
@@ -69,9 +70,21 @@ check_power()
 	return 1
 }
 
+# The power was off in each sleep, and the device reset before and left alone meanwhile.
+check_domain()
+{
+	domain=$debugfs/virtio_noirq_domain
+	slept=$(cat /sys/power/suspend_stats/success)
+	file_says "$domain/off" "$slept" &&
+	file_says "$domain/on" "$slept" &&
+	file_says "$domain/running" 0 &&
+	file_says "$domain/touched" 0
+}
+
 IFS=,
 case ,$VIRTIO_NOIRQ_CHECKS, in
 *,power,*) insmod /modules/virtio_noirq_power.ko ;;
+*,domain,*) insmod /modules/virtio_noirq_domain.ko ;;
 esac
 [ ! "$VIRTIO_NOIRQ_SWAP" ] || bind_swap "$VIRTIO_NOIRQ_SWAP"
 if [ "$VIRTIO_NOIRQ_RESUME" ]; then

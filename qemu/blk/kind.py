@@ -39,6 +39,7 @@ IOMMUS = {
     "smmu": Iommu(None, "iommu=smmuv3", "DMA", {})}
 # A device whose DMA anybody can start: qemu/blk/power
 EDU = "edu,dma_mask=0xffffffffffff"
+POWER = ("power", "domain")  # cases in which something loses its power
 RNG_PLACE = 30  # of an entropy device: its virtio-mmio bus
 SWAP_PLACE = 31  # of a disk: its virtio-mmio bus
 
@@ -66,6 +67,18 @@ OTHERS = {
     "other-features": ("event_idx=off", "virtio: device no longer offers features"),
     "other-queue": ("queue-size=64", "but the device now takes 64"),
     "other-vectors": ("vectors=1", "reset_vqs failed: -16")}
+
+# What disk0 is besides
+TREES = {
+    "wakeup": "/ { virtio_mmio@ADDRESS { wakeup-source; }; };",
+    "domain": """/ {
+        domain: domain {
+            compatible = "virtio-noirq,domain";
+            reg = <0x0 0xADDRESS 0x0 0x200>;
+            #power-domain-cells = <0>;
+        };
+        virtio_mmio@ADDRESS { power-domains = <&domain>; };
+    };"""}
 
 # QEMU says so when the machine has gone to S3.
 SUSPENDED = '"event": "SUSPEND"'
@@ -135,7 +148,7 @@ class Guest(guest.Guest):
     @property
     def checks(self):
         """What init looks at in the end."""
-        return ["power"] * (self.cell.case == "power") + self.kernel.checks
+        return [case for case in POWER if case == self.cell.case] + self.kernel.checks
 
     def tests(self):
         """Return the selftests that run: one is enough to show what does not work."""
@@ -265,10 +278,10 @@ class Guest(guest.Guest):
         return args
 
     def device_tree(self):
-        """Return a tree with disk0 as a wakeup source, for the case of it."""
-        if self.cell.case != "wakeup" or self.cell.on_pci:
+        """Return a tree with disk0 as a wakeup source, or in a power domain."""
+        if self.cell.on_pci:
             return ""
-        return f"/ {{ virtio_mmio@{guest.address(0)} {{ wakeup-source; }}; }};"
+        return TREES.get(self.cell.case, "").replace("ADDRESS", guest.address(0))
 
     def boot(self, **options):
         """Start QEMU, the first time or again."""
