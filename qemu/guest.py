@@ -16,10 +16,12 @@ import signal
 import subprocess
 import time
 
+from patience import STARVED, Patience
 from tables import machines
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PR_SET_PDEATHSIG = 1  # of prctl(2)
+SILENCE = 300  # seconds without a line on the console that count as a hang
 SWAP_SIZE = 1 << 30  # bytes, of a sparse file
 
 # What init asks a kernel in the end, by the option that the kernel was built
@@ -124,7 +126,7 @@ class Settings:
     jobs: int = 2
     keep: bool = False  # what passed before
     expect: str = "pass"
-    timeout: int = 0    # seconds, if not by cycles
+    timeout: int = 0    # seconds without a line, if not by kind
     mutant: int = 0     # that the kernel is to be, of scripts/mutants
     rootfs: str = ""
     qemu_version: str = ""
@@ -150,7 +152,9 @@ class Guest:
     skips = ""          # why some of its tests are skipped if there is none
     started = 0.0
     boots = 0
+    tries = 1           # that it has had, or has now
     process = None
+    patience = None
 
     def __init__(self, cell, settings):
         self.cell = cell
@@ -187,6 +191,11 @@ class Guest:
     def failed_as_expected(self, verdict):
         """Return whether a guest that is to fail did so."""
         return verdict == "fail"
+
+    @property
+    def silence(self):
+        """How many seconds without a line on the console count as a hang."""
+        return self.settings.timeout or SILENCE
 
     @property
     def share(self):
@@ -297,6 +306,8 @@ class Guest:
         if text := self.device_tree():
             self.make_device_tree(text)
         self.started = time.monotonic()
+        self.patience = Patience(self.silence)
+        self.boots = 0
         self.begin()
 
     def begin(self):
@@ -329,6 +340,22 @@ class Guest:
 
     # ---- its result
 
+    @property
+    def starved(self):
+        """Why it may be the host that made it fail, or ""."""
+        if self.result["verdict"] == "pass" or self.patience.share < STARVED:
+            return ""
+        return f"waited {100 * self.patience.share:.0f} % of its time for a processor"
+
+    def try_again(self):
+        """Leave what it did aside; return one line about it."""
+        aside = self.folder + ".starved"
+        self.tries += 1
+        shutil.rmtree(aside, ignore_errors=True)
+        os.rename(self.folder, aside)
+        return (f"{self.cell.name}: {self.result['verdict']}, but it {self.starved}: it runs "
+                f"again alone, in the end; see {aside}")
+
     def write_result(self, verdict, reason, tests=(), **figures):
         """Write result.json, and keep it; drop what is of no more use."""
         if self.settings.expect != "pass" and verdict != "not run":
@@ -341,6 +368,7 @@ class Guest:
         self.result = {
             "variant": self.cell.name, "verdict": verdict,
             "reason": reason, "cycles": self.cycles, "wall_s": round(wall, 1),
+            "tries": self.tries,
             "kernel": self.kernel.folder, "qemu": self.settings.qemu_version,
             **figures, "tests": list(tests), "key": self.key()}
         self.write("result.json", json.dumps(self.result, indent=2) + "\n")
@@ -355,5 +383,6 @@ class Guest:
         if result["verdict"] != "pass":
             return (f"{self.cell.name}: {result['verdict'].upper()}: "
                     f"{result['reason']}; see {self.folder}")
+        again = ", run again alone" if result.get("tries", 1) > 1 else ""
         return (f"{self.cell.name}: pass, {len(result['tests'])} tests, "
-                f"{self.cycles} cycles, {result['wall_s']:.0f} s")
+                f"{self.cycles} cycles, {result['wall_s']:.0f} s{again}")

@@ -66,6 +66,7 @@ class Runner:
                         and guest.result["verdict"] != "pass"]
         self.jobs = jobs
         self.running = []
+        self.again = []     # alone, at the end
         self.done = []
         self.started = self.spoke = time.monotonic()
         if kept := len(guests) - len(self.waiting):
@@ -91,10 +92,13 @@ class Runner:
                 self.waiting.remove(guest)
                 self.running.append(guest)
                 guest.start()
+        if self.again and not self.running:
+            self.running.append(self.again.pop(0))
+            self.running[0].start()
 
     def forecast(self):
         """Return "12 of 80 done, 00:40 to go"."""
-        total = len(self.done) + len(self.running) + len(self.waiting)
+        total = len(self.done) + len(self.running) + len(self.waiting) + len(self.again)
         part = len(self.done) + sum(guest.cycles_done() / (guest.cycles or 1)
                                     for guest in self.running)
         left = ""
@@ -105,8 +109,13 @@ class Runner:
     def look(self):
         """Report guests that ended, or that others still run."""
         for guest in list(self.running):
-            if guest.ended():
-                self.running.remove(guest)
+            if not guest.ended():
+                continue
+            self.running.remove(guest)
+            if guest.starved and guest.tries == 1:
+                self.again.append(guest)
+                self.say(guest.try_again())
+            else:
                 self.done.append(guest)
                 self.say(f"{guest.summary()} ({self.forecast()})")
         if time.monotonic() - self.spoke > HEARTBEAT:
@@ -117,7 +126,7 @@ class Runner:
     def run(self):
         """Run all; leaves no QEMU behind, whatever happens."""
         try:
-            while self.waiting or self.running:
+            while self.waiting or self.running or self.again:
                 self.start_some()
                 time.sleep(POLL)
                 self.look()
@@ -206,7 +215,8 @@ def parse_args(known):
                         "a kernel without the patches, hang and error are those "
                         "behind a virtio-iommu (default pass)")
     runner.add_argument("--timeout", type=number, metavar="SECONDS", default=0,
-                        help="limit for one guest (default: by kind)")
+                        help="without a line on the console, after which a guest is given up; "
+                        "what it waits for a processor does not count (default: by kind)")
     runner.add_argument("--mutant", type=number, metavar="N", default=0,
                         help="that the kernel is to be, of those of scripts/mutants")
     runner.add_argument("--patches", nargs="*", metavar="FILE",

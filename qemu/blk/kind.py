@@ -5,7 +5,6 @@ import collections
 import json
 import os
 import re
-import time
 
 import guest
 from blk import matrix, mkdisk
@@ -25,6 +24,7 @@ SLOW_SLEEPERS = 2  # if each cycle takes its time as well,
 S3_SLEEPERS = 8  # and if they wait for an alarm without power
 LONG_SLEEP = 4  # seconds, where it takes some to fall asleep in real time, as with MSI-X,
 LONGER_SLEEP = 8  # and with many devices
+AGAIN = 4  # times that, on a host that is too busy
 # The places of PCI are few: an IOMMU is in that of the first device.
 FIRST_PLACE, BESIDE_IT = (f"addr=1.{function},multifunction=on" for function in (0, 1))
 # An IOMMU: QEMU's device or what the machine has, the type of domain that the kernel uses
@@ -59,7 +59,7 @@ FAILS = {
 # What has to be on the console without virtio-iommu in the noirq phase: the machine hangs
 # in the first test, or with the first patch of the series it is told why nothing works.
 LOST = {"hang": "#  RUN ", "error": "no answer within 5000 ms"}
-HANG = 60  # seconds to the end of a guest that has to hang; others take 2 for the test
+HANG = 30  # seconds without a line from a guest that has to hang; others take 2 for the test
 
 # The disks of a machine that the system comes back in from hibernation, by the case, and
 # what the kernel says of them
@@ -91,9 +91,9 @@ class Guest(guest.Guest):
     """One cell of the matrix, on one kernel."""
 
     root = "blk"
+    heard = 0   # bytes of the console
 
     def __init__(self, cell, settings):
-        self.heard = 0  # bytes of the console
         # property and message, of a case that comes back with other disks
         self.other = OTHERS.get(cell.case)
         if cell.case == "hibernate" or self.other:
@@ -117,15 +117,18 @@ class Guest(guest.Guest):
 
     @property
     def timeout(self):
-        """Seconds after which the guest is given up.
+        """Seconds that the guest may take, where only the clock can be looked at.
 
         A cycle sleeps for at most 2 s, on two paths; the rest is reserve, for
         many devices and a kernel with all its checks.
         """
-        if self.settings.timeout:
-            return self.settings.timeout
-        wanted = self.settings.cycles or max(CYCLES, self.own_cycles())
-        return HANG if self.lost == "hang" else 300 + 12 * wanted
+        return 300 + 12 * (self.settings.cycles or max(CYCLES, self.own_cycles()))
+
+    @property
+    def silence(self):
+        """How many seconds without a line on the console count as a hang."""
+        hangs = self.lost == "hang" and not self.settings.timeout
+        return HANG if hangs else super().silence
 
     @property
     def share(self):
@@ -206,8 +209,10 @@ class Guest(guest.Guest):
     def environment(self):
         """Return what init and the tests find in their environment."""
         cell = self.cell
-        real_slow = self.in_s3 or cell.mode == "smp" and (self.kernel.is_slow or cell.on_pci)
+        real_slow = self.tries > 1 or self.in_s3 or \
+            cell.mode == "smp" and (self.kernel.is_slow or cell.on_pci)
         sleep = LONG_SLEEP if cell.devices == 1 else LONGER_SLEEP
+        sleep *= AGAIN if self.tries > 1 else 1
         swaps = self.swap is not None
         found = {
             "PROGRAMS": ",".join(self.tests()), "VARIANT": cell.variant,
@@ -283,6 +288,11 @@ class Guest(guest.Guest):
             return ""
         return TREES.get(self.cell.case, "").replace("ADDRESS", guest.address(0))
 
+    def try_again(self):
+        """Leave what it did aside; return one line about it."""
+        self.heard = 0
+        return super().try_again()
+
     def boot(self, **options):
         """Start QEMU, the first time or again."""
         super().boot(**options)
@@ -297,17 +307,18 @@ class Guest(guest.Guest):
             pass  # QEMU ended, and the result will say so
 
     def listen(self):
-        """Do what the guest asked for since the last look."""
+        """Do what the guest asked for since the last look; return whether it said anything."""
         try:
             with open(self.path("console.log"), "rb") as console:
                 console.seek(self.heard)
                 text = console.read()
         except FileNotFoundError:
-            return
+            return False
         text = text[:text.rfind(b"\n") + 1]
         self.heard += len(text)
         for sectors in RESIZE_LINE.findall(text):
             self.qmp("block_resize", device="disk0", size=int(sectors) * mkdisk.SECTOR_SIZE)
+        return bool(text)
 
     def log(self):
         """Return what the console says so far."""
@@ -332,10 +343,9 @@ class Guest(guest.Guest):
 
     def ended(self):
         """Write the result if the guest ended or took too long."""
-        self.listen()
+        spoke = self.listen()
         status = self.process.poll()
-        elapsed = time.monotonic() - self.started
-        if status is None and elapsed < self.timeout:
+        if status is None and not self.patience.exhausted(self.process.pid, spoke):
             return False
         self.stop()
         log = self.log()
@@ -344,7 +354,7 @@ class Guest(guest.Guest):
             self.boot()
             return False
         if status is None:
-            verdict = "timeout", (f"no end after {self.timeout} s, in " + self.progress())
+            verdict = "timeout", f"not a line for {self.silence} s, in {self.progress()}"
         else:
             verdict = judge(log, self.programs(), self.cell.variant, self.cycles, status)
             if verdict[0] == "pass" and (fault := self.sleep_fault(log)):

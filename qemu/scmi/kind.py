@@ -24,7 +24,6 @@ CHECK = ("cycles", "busy", "killed")
 CHECK_CYCLES = 3
 FAIL_CYCLES = 2     # of a kernel that cannot do it
 FAIL_TIMEOUT_MS = 1000
-SILENCE = 300       # seconds that count as a hang
 SWAP_PLACE = 0      # the virtio-mmio bus of the swap disk
 PLACE = 31          # that of the device, if nothing else is said
 CPUS = 2
@@ -145,6 +144,11 @@ class Guest(guest.Guest):
         self.thread = threading.Thread(target=self.live, daemon=True)
         self.thread.start()
 
+    def try_again(self):
+        """Leave what it did aside; return one line about it."""
+        self.judge = judge.Judge(self.cell, self.cycles)
+        return super().try_again()
+
     def live(self):
         """Boot the guest, again if it wants so, and follow it to its end."""
         options = list(self.cell.options)
@@ -197,12 +201,11 @@ class Guest(guest.Guest):
 
     def lines(self):
         """Yield the console's lines; look at the platform in between."""
-        timeout = self.settings.timeout or SILENCE
         looks = bool(self.cell.asleep)
-        end = time.monotonic() + timeout
-        rest = b""
-        while time.monotonic() < end:
-            ready, _, _ = select.select([self.process.stdout], [], [], 0.1 if looks else timeout)
+        rest, lines = b"", []
+        while not self.patience.exhausted(self.process.pid, lines):
+            lines = []
+            ready, _, _ = select.select([self.process.stdout], [], [], 0.1 if looks else 1)
             if not ready:
                 if looks:
                     self.judge.look()
@@ -212,7 +215,6 @@ class Guest(guest.Guest):
                 return
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
-                end = time.monotonic() + timeout
                 yield line.decode(errors="replace").strip("\r")
         raise TimeoutError
 
