@@ -28,9 +28,6 @@ export VIRTIO_NOIRQ_CACHE=$CACHE
 # shellcheck disable=SC2034 # used by the scripts that source this file
 {
 	BUILT=$CACHE/built		# all that can be made again; the downloads are beside it
-	LINUX=$BUILT/linux		# the tree of the main series
-	LINUX_MARK=$LINUX/.virtio-noirq-base
-	STACKS=$BUILT/stacks		# the tree of all other stacks, and its builds
 	LOGS=$BUILT/logs
 	# Disk space that one piece of work takes, in MB, measured on v7.3.
 	# Change these figures here only.

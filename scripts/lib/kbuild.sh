@@ -83,6 +83,12 @@ has()
 	grep -qxE "CONFIG_$1" "$OUT/.config"
 }
 
+# known OPTION: whether the tree has it. v7.3 has all that the fragments name.
+known()
+{
+	[[ $TREE_NAME == "$V73" ]] || grep -rqE --include='Kconfig*' "^(menu)?config $1\$" "$TREE"
+}
+
 # lost: the options of the fragments that are not in the configuration in the end. One
 # that shall not be set and is not even visible is as good as asked for.
 lost()
@@ -91,7 +97,7 @@ lost()
 	while IFS= read -r line; do
 		case $line in
 		*=n) ! has "${line%=n}=.*" || echo "$line" ;;
-		*) has "$line" || echo "$line" ;;
+		*) has "$line" || ! known "${line%%=*}" || echo "$line" ;;
 		esac
 	done < <(sed -nE 's/^# CONFIG_(\w+) is not set$/\1=n/p; s/^CONFIG_(\w+=.*)$/\1/p' "$OUT/vn-fragments" |
 		awk -F= '{ last[$1] = $0 } END { for (name in last) print last[name] }' | sort)

@@ -5,10 +5,11 @@
 # patches/, with the file series at the top for git am and quilt; each other one is a
 # folder patches/NAME. What their plans say is explained in patches/plan.
 #
-# A stack is what is applied to v7.3, in order: "noirq:5,NAME:2" has the first 5 and
-# 2 patches of two series; without a number it is all of them, and "v7.3" is none.
+# A stack is what is applied to a tree, in order: "noirq:5,NAME:2" has the first 5 and
+# 2 patches of two series; without a number it is all of them, and "v7.3" is none. The tree
+# is the one that its first series is on; "v7.2,noirq" has another one.
 
-# What every stack begins with.
+# The tree that most is about.
 V73=v7.3
 
 # show_help: the comment block at the top of the script that calls.
@@ -63,7 +64,8 @@ known_series()
 	grep -qxF -- "$1" <<<"$(all_series)" || die "no series '$1'; there are: $(all_series | paste -sd' ')"
 }
 
-# pick_series [NAME]: sets SERIES, by default to the main one; knows --help, too.
+# pick_series [NAME]: sets SERIES, by default to the main one, and its tree; knows --help,
+# too.
 pick_series()
 {
 	[[ ${1:-} != --help ]] || show_help
@@ -71,6 +73,7 @@ pick_series()
 	[[ ${1:-} != -* ]] || usage_die "unknown option $1"
 	SERIES=${1:-$MAIN}
 	known_series "$SERIES"
+	on_tree "$SERIES"
 }
 
 # series_patches NAME: its patches, in order, as paths below patches/.
@@ -94,6 +97,49 @@ header()
 	sed '/^$/q' "$2" | sed -e ':a' -e '$!N; s/\n[ \t][ \t]*/ /; ta' -e 'P;D' | sed -n "s/^$1: //pI"
 }
 
+# ---- trees -------------------------------------------------------------------
+
+# of_tree NAME FIELD: what configs/trees says, or nothing.
+of_tree()
+{
+	awk -v name="$1" -v n="$2" '$1 == name { print $n }' "$VN_ROOT/configs/trees"
+}
+
+is_tree()
+{
+	grep -q "^$1 " "$VN_ROOT/configs/trees"
+}
+
+# tree_of STACK: the name of the tree that it is applied to.
+tree_of()
+{
+	local name=${1%%[,:]*}
+	until is_tree "$name"; do
+		known_series "$name"
+		read -r name _ < <(plan "$name" on) || die "$(plan_of "$name") does not say what the series is on; add a line 'on'"
+	done
+	echo "$name"
+}
+
+# on_tree STACK: sets where its tree is, and what is built of it.
+# shellcheck disable=SC2034 # used by the scripts that source this file
+on_tree()
+{
+	local dir=$BUILT
+	TREE_NAME=$(tree_of "$1") || exit 3
+	[[ $TREE_NAME == "$V73" ]] || dir=$BUILT/trees/$TREE_NAME
+	LINUX=$dir/linux		# of v7.3 the tree of the main series, else the untouched one
+	LINUX_MARK=$LINUX/.virtio-noirq-base
+	STACKS=$dir/stacks		# the tree of all other stacks, and its builds
+	BASE=$dir/base			# what was changed, untouched
+}
+
+# on_v73 SERIES: whether it is one of those that most is about.
+on_v73()
+{
+	[[ $(tree_of "$1") == "$V73" ]]
+}
+
 # ---- stacks -----------------------------------------------------------------
 
 # below NAME: the stack that a series applies on.
@@ -102,8 +148,11 @@ below()
 	local on name stack=''
 	on=$(plan "$1" on)
 	[[ $on && " $on " != *" $1 "* ]] || die "$(plan_of "$1") does not say what the series is on; add a line 'on'"
-	[[ $on != "$V73" ]] || stack=$V73
-	for name in ${on#"$V73"}; do
+	if is_tree "$on"; then
+		echo "$on"
+		return
+	fi
+	for name in $on; do
 		known_series "$name"
 		name=$(stack_of "$name") || exit 3
 		stack+=${stack:+,}$name
@@ -116,17 +165,17 @@ stack_of()
 {
 	local on
 	on=$(below "$1") || exit 3
-	[[ $on != "$V73" ]] || on=
+	! is_tree "$on" || on=
 	echo "${on:+$on,}$1${2:+:$2}"
 }
 
 # stack_series STACK: "NAME N" of each.
 stack_series()
 {
-	local part name n total seen=''
-	[[ $1 != "$V73" ]] || return 0
+	local part name n total seen='' parts=$1
 	[[ ,$1, != *,,* ]] || die "'$1' is no stack; name series with commas between them, or $V73"
-	for part in ${1//,/ }; do
+	! is_tree "${1%%,*}" || parts=${1#"${1%%,*}"}
+	for part in ${parts//,/ }; do
 		name=${part%%:*}
 		[[ $seen != *" $name "* ]] || die "stack $1: the series $name is in it twice; name it once"
 		seen+=" $name "
@@ -136,6 +185,14 @@ stack_series()
 		[[ $n =~ ^[0-9]+$ && $n -le $total ]] || die "stack $1: the series $name has $total patches; name 0 to $total"
 		echo "$name $n"
 	done
+}
+
+# pick_stack [STACK]: sets STACK, by default to the whole main series, and its tree.
+pick_stack()
+{
+	STACK=${1:-$(stack_of "$MAIN")}
+	stack_series "$STACK" >/dev/null
+	on_tree "$STACK"
 }
 
 # stack_has NAME N STACK: at least the first N patches of a series are in it.
@@ -151,6 +208,14 @@ stack_patches()
 	stack_series "$1" | while read -r name n; do
 		series_patches "$name" | awk -v n="$n" "NR <= n"
 	done
+}
+
+# apply_patch PATCH DIR LOG: without fuzz. Returns 1 if it does not apply, 2 if it does only
+# with an offset.
+apply_patch()
+{
+	patch -d "$2" -p1 -E --fuzz=0 --no-backup-if-mismatch --force <"$VN_ROOT/patches/$1" >"$3" 2>&1 || return 1
+	! grep -aqE '\((offset|fuzz)|with fuzz' "$3" || return 2
 }
 
 # patched_files PATCH...: the paths of the files that patches touch.
@@ -183,7 +248,7 @@ stack_plan()
 	done
 }
 
-# stack_base STACK: "BLOB PATH" of the files of v7.3 that its series change.
+# stack_base STACK: "BLOB PATH" of the files of their tree that its series change.
 stack_base()
 {
 	stack_plan "$1" base | cut -d' ' -f2- | sort -u
@@ -220,11 +285,14 @@ of_machine()
 # these folders of this repo.
 stack_inputs()
 {
-	local stack=$1 patch
+	local stack=$1 patch name folder file
 	shift
 	stack_series "$stack"
 	stack_plan "$stack" overlay
 	stack_plan "$stack" suite
+	stack_plan "$stack" adapt | while read -r name folder file; do
+		[[ " $* " != *" $folder "* ]] || cat "$(series_dir "$name")/$file"
+	done
 	cat "$LINUX_MARK" "$VN_ROOT"/scripts/{overlay,tree}
 	stack_patches "$stack" | while read -r patch; do
 		cat "$VN_ROOT/patches/$patch"
@@ -263,30 +331,33 @@ kunit_out()
 	echo "${1%/*}/build/kunit-$2"
 }
 
-# need_source: v7.3 is in the cache, or the end.
+# need_source: the tree of on_tree() is in the cache, or the end.
 need_source()
 {
-	[[ -f $LINUX_MARK ]] || die "no kernel source in $CACHE; run scripts/fetch first"
+	local other=
+	[[ $TREE_NAME == "$V73" ]] || other=" --other $TREE_NAME"
+	[[ -f $LINUX_MARK ]] || die "no kernel source in $CACHE${other:+ for $TREE_NAME}; run scripts/fetch$other first"
 }
 
-# ---- v7.3 -------------------------------------------------------------------
+# ---- the trees' files --------------------------------------------------------
 
 blob()
 {
 	git hash-object --no-filters -- "$1"
 }
 
-# check_blobs DIR NAME STACK: the files that its series change are those of v7.3, or the
-# end.
+# check_blobs DIR NAME STACK: the files that its series change are those of the tree that
+# they are on, or the end.
 check_blobs()
 {
-	local dir=$1 name=$2 want path have version
+	local dir=$1 name=$2 want path have version tree
+	tree=$(tree_of "$3")
 	while read -r want path; do
-		[[ -f $dir/$path ]] || die "$name has no $path; v7.3 is wanted"
+		[[ -f $dir/$path ]] || die "$name has no $path; $tree is wanted"
 		have=$(blob "$dir/$path")
 		[[ $have == "$want" ]] || {
 			version=$(kernel_version "$dir")
-			die "$name${version:+ (Linux $version)} is not v7.3: $path is blob ${have:0:12}, expected ${want:0:12}; use a v7.3 or 7.3.y tree"
+			die "$name${version:+ (Linux $version)} is not $tree: $path is blob ${have:0:12}, expected ${want:0:12}; use a $tree or ${tree#v}.y tree"
 		}
 	done < <(stack_base "$3")
 }
@@ -305,3 +376,4 @@ jobs()
 }
 
 MAIN=$(awk '$1 == "name" { print $2 }' "$VN_ROOT/patches/plan")
+on_tree "$V73"
