@@ -77,6 +77,17 @@ def read_mutants(folder):
     return mutants
 
 
+def read_all(folder, port):
+    """Return those of a folder, and those of another one with other names."""
+    mutants = read_mutants(folder)
+    names = {mutant.name for mutant in mutants}
+    if port:
+        mutants += [mutant for mutant in read_mutants(port) if mutant.name not in names]
+    for number, mutant in enumerate(mutants, 1):
+        mutant.number = number
+    return mutants
+
+
 def parse_mutant(section, path, file, number):
     """Return a mutant: its name, its fields, then the hunk of a diff."""
     name, *lines = section.rstrip().splitlines()
@@ -92,6 +103,16 @@ def parse_mutant(section, path, file, number):
     if not (mutant.breaks and re.search("[./]", mutant.test)) or mutant.old == mutant.new:
         raise Bad(f"{name}: it needs 'breaks', 'test suite.test' and a change")
     return mutant
+
+
+def fits(mutant, tree):
+    """Return whether another tree has what the mutant changes, and its KUnit tests."""
+    path = tree / mutant.file
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    suites = "".join(suite.read_text(encoding="utf-8")
+                     for suite in tree.glob("drivers/virtio/tests/*_kunit.c"))
+    return ("\n" + text).count("\n" + mutant.old) == 1 and all(
+        re.search(rf"CASE\w*\({test.split('.')[1]}[,)]", suites) for test in mutant.test.split())
 
 
 def find_old(mutant, text):
@@ -383,9 +404,12 @@ def run_all(kernel, results):
         results.add(mutant, *check_mutant(kernel, mutant, timeouts))
 
 
-def print_results(results, file):
+def print_results(results, absent, file):
     """Print KTAP; return the exit code."""
     ktap = Printer(file=file)
+    for mutant in absent:
+        ktap.result(True, f"{mutant.name}: {mutant.breaks} # SKIP this tree has no such code, "
+                          "or not the test")
     for mutant in results.mutants:
         killed, text = results.results[mutant.name]
         name = f"{mutant.name}: {mutant.breaks}"
@@ -393,7 +417,9 @@ def print_results(results, file):
             ktap.result(True, f"{name}; {text}")
         else:
             ktap.result(False, name, text)
-    ktap.note(f"{ktap.number - ktap.bad} of {ktap.number} mutants killed")
+    count = ktap.number - len(absent)
+    ktap.note(f"{count - ktap.bad} of {count} mutants killed"
+              + (f", {len(absent)} not in this tree" if absent else ""))
     return ktap.end()
 
 
@@ -403,6 +429,9 @@ def parse_args():
     parser.add_argument("--folder", type=pathlib.Path, required=True, help="where they are")
     parser.add_argument("--only", default="*", help="a glob of names of mutants")
     parser.add_argument("--list", action="store_true", help="print the mutants")
+    parser.add_argument("--port", type=pathlib.Path,
+                        help="those of another tree, too: what this one has of them, and that "
+                        "do not have a name of the others")
     parser.add_argument("--pending", action="store_true", help="print those that have to be run")
     parser.add_argument("--tree", type=pathlib.Path, help="the patched kernel tree")
     parser.add_argument("--build", type=pathlib.Path, action="append", default=[],
@@ -424,7 +453,7 @@ def parse_args():
 def main():
     """Do what the arguments say; return the exit code."""
     args = parse_args()
-    mutants = [mutant for mutant in read_mutants(args.folder)
+    mutants = [mutant for mutant in read_all(args.folder, args.port)
                if fnmatch.fnmatch(mutant.name, args.only)]
     if not mutants:
         raise Bad(f"no mutant is called '{args.only}'; see scripts/mutants --list")
@@ -432,6 +461,11 @@ def main():
         for mutant in mutants:
             print(f"{mutant.name}\t{mutant.test}\t{mutant.row}\t{mutant.breaks}")
         return 0
+    absent = []
+    if args.tree:
+        absent = [mutant for mutant in mutants
+                  if mutant.path.parent == args.port and not fits(mutant, args.tree)]
+        mutants = [mutant for mutant in mutants if mutant not in absent]
     results = Results(args, mutants)
     if args.pending:
         for mutant in results.pending():
@@ -440,7 +474,7 @@ def main():
     if results.pending():
         run_all((Guests if args.guests else Kernel)(args), results)
     with open(args.results, "w", encoding="utf-8") as file:
-        return print_results(results, file)
+        return print_results(results, absent, file)
 
 
 if __name__ == "__main__":
