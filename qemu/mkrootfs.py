@@ -11,10 +11,10 @@ import subprocess
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-FOLDERS = ("bin", "dev", "proc", "sys", "tmp")
+FOLDERS = ("bin", "dev", "mnt", "proc", "sys", "tmp")
 COMMANDS = ("sh", "mount", "stty", "dmesg", "poweroff", "cat", "ls", "echo",
             "grep", "insmod", "rmmod", "mkswap", "swapon", "swapoff", "sleep",
-            "find", "sed", "base64")
+            "find", "sed", "base64", "md5sum")
 
 
 def entries(kernel, kind, busybox, selftests):

@@ -29,11 +29,13 @@ export VIRTIO_NOIRQ_CACHE=$CACHE
 {
 	BUILT=$CACHE/built		# all that can be made again; the downloads are beside it
 	LOGS=$BUILT/logs
+	OWN_QEMU=$BUILT/qemu/qemu-system-aarch64	# with the patch of a kind of guest
 	# Disk space that one piece of work takes, in MB, measured on v7.3.
 	# Change these figures here only.
 	SPACE_GIT=700		# .git of a shallow clone, dropped afterwards
 	SPACE_TREE=2100		# the unpacked kernel tree
 	SPACE_BUILD=500	# one build folder
+	SPACE_QEMU=1200		# source and build of QEMU
 	SPACE_STACKS=200	# a hard-linked tree, and the objects of some folders
 }
 

@@ -135,14 +135,14 @@ apt_fetch()
 	note "downloaded $package ($(((size + 999999) / 1000000)) MB)"
 }
 
-# apt_fetch_source SUITE PACKAGE DIR: downloads the source package's files into DIR,
-# or the end.
+# apt_fetch_source SUITE PACKAGE DIR [OPTION]: downloads the source package's files, with
+# an option of apt-get source some of them, into DIR, or the end.
 apt_fetch_source()
 {
 	local package=$2 dir=$3 log=$LOGS/apt-$2.log
 	apt_lists deb-src "$1" "$(dpkg --print-architecture)" "$log"
 	watch_child "downloading the source of $package" "$log" no_text \
-		env -C "$dir" apt-get "${APT_OPTIONS[@]}" source --download-only "$package" ||
+		env -C "$dir" apt-get "${APT_OPTIONS[@]}" source --download-only ${4:+"$4"} "$package" ||
 		die_lists "$log" "connect"
 }
 
