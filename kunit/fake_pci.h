@@ -151,6 +151,9 @@ struct vpci {
 	bool refuses_config_vector;
 	unsigned int refuses_vector_of;
 
+	/* What a device makes of a status that is written. */
+	u8 (*answer)(struct vpci *pci, u8 status);
+
 	/* A reset under way, and what was written meanwhile. */
 	bool resetting;
 	ktime_t reset_end;
@@ -421,7 +424,7 @@ static inline void vpci_set_status(struct vpci *pci, u8 status)
 		status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
 	pci->wrong += (status & VIRTIO_CONFIG_S_DRIVER_OK) &&
 		      !(status & VIRTIO_CONFIG_S_FAILED) && !vpci_is_set_up(pci);
-	pci->status = status;
+	pci->status = pci->answer ? pci->answer(pci, status) : status;
 }
 
 static inline void vpci_set_config_vector(struct vpci *pci, u16 vector)

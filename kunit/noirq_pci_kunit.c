@@ -5,7 +5,7 @@
  * them. And what has to stay as it was for drivers without such callbacks.
  */
 
-#include "fake_pci.h"
+#include "fake_pci_noirq.h"
 
 /* What a device can do wrong, and what comes of it. */
 struct vpci_failure {
@@ -17,26 +17,6 @@ struct vpci_failure {
 /*
  * The driver
  */
-
-static int driver_note_freeze(struct virtio_device *vdev)
-{
-	return vpci_call(vdev, "freeze");
-}
-
-static int driver_freeze_noirq(struct virtio_device *vdev)
-{
-	return vpci_call(vdev, "freeze_noirq");
-}
-
-static int driver_restore_noirq(struct virtio_device *vdev)
-{
-	return vpci_call(vdev, "restore_noirq");
-}
-
-static int driver_note_restore(struct virtio_device *vdev)
-{
-	return vpci_call(vdev, "restore");
-}
 
 static int driver_ready_and_fail(struct vpci *pci)
 {
@@ -908,10 +888,7 @@ static int pci_noirq_init(struct kunit *test)
 {
 	struct vpci *pci = vpci_create(test);
 
-	pci->drv.freeze = driver_note_freeze;
-	pci->drv.freeze_noirq = driver_freeze_noirq;
-	pci->drv.restore_noirq = driver_restore_noirq;
-	pci->drv.restore = driver_note_restore;
+	driver_use_noirq(pci);
 	vpci_start(test, pci);
 	/* Suspend to idle: the PCI core leaves a function in D0 alone. */
 	if (!pci->param->loses_power)

@@ -314,6 +314,25 @@ static void suspend_abort(struct kunit *test)
 	suspend_expect_works(test);
 }
 
+/* Test that aborts in a row, before the noirq phase and in it, change nothing. */
+static void suspend_aborts_in_a_row(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, true);
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
+		KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
+	}
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record),
+			   "freeze restore freeze restore ");
+	for (i = 0; i < 2; i++) {
+		mmio_suspend(test);
+		mmio_resume(test);
+	}
+	suspend_expect_works(test);
+}
+
 /*
  * Tests: who is not suspended
  */
@@ -379,6 +398,18 @@ static void suspend_in_power_domain(struct kunit *test)
 	mmio->vdev->dev.parent->pm_domain = &domain;
 	suspend_expect_reset_path(test);
 	mmio->vdev->dev.parent->pm_domain = NULL;
+}
+
+/* Test that a device that has to wake the system is reset: it would not notify. */
+static void suspend_wakeup_source(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, true);
+
+	driver_take_buffer(mmio);
+	mmio->status = NULL;
+	mmio_make_wakeup_source(test);
+	mmio->status = fake_status;
+	suspend_expect_reset_path(test);
 }
 
 /* Test that a sleep state that may take the power resets the device. */
@@ -721,9 +752,11 @@ static struct kunit_case suspend_cases[] = {
 	KUNIT_CASE(suspend_config_change),
 	KUNIT_CASE(suspend_again),
 	KUNIT_CASE(suspend_abort),
+	KUNIT_CASE(suspend_aborts_in_a_row),
 	KUNIT_CASE_PARAM(suspend_hibernation, suspend_hibernation_gen_params),
 	KUNIT_CASE_PARAM(suspend_hibernation_without_callbacks, suspend_hibernation_gen_params),
 	KUNIT_CASE(suspend_to_ram),
+	KUNIT_CASE(suspend_wakeup_source),
 	KUNIT_CASE(suspend_not_asked_for),
 	KUNIT_CASE(suspend_in_power_domain),
 	KUNIT_CASE(suspend_not_offered),
