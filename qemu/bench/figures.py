@@ -19,7 +19,11 @@ TICK = 16  # nanoseconds, of the guest's clock
 SLACK = {"queues": 2 * TICK, "rings": 1}
 # Times, the last of 31 devices; behind ports they first come from D3hot.
 EARLIER = {"split": 8, "packed": 6.5, "pci-split": 12, "pci-port-split": 1,
-           "viommu-split": 4, "smmu-split": 4}
+           "viommu-split": 4, "smmu-split": 4, "suspend-split": 30}
+SUSPENDED = "suspend-split"  # and what that is compared with
+RESET = "split"
+QUARTER = 4  # times earlier
+FEW = 7  # accesses to suspend and resume a device: six in the noirq phase, one in restore
 RING_SHARE = 1 / 4  # of what it costs to create the largest ring anew
 OVERHEAD = 0.01
 LINEAR = 0.05
@@ -275,6 +279,23 @@ def register_goals(figures):
                    [f"{e['accesses']}, and {limit}"] if e["accesses"] > limit else [])
 
 
+def suspended_goals(figures):
+    """A device that is suspended takes few accesses, and is back before one that was reset."""
+    for e in figures["registers"]:
+        if e["layout"] == SUSPENDED and e["path"] == "noirq":
+            found = e["suspend"] + e["accesses"]
+            yield (f"registers {SUSPENDED} {e['queues']} queues: {FEW} at most for both ways",
+                   [f"{found}"] if found > FEW else [])
+    last = {(e["layout"], e["sibling_us"]): e["noirq"]["last_ns"]
+            for e in figures["readiness"] if e["devices"] == MANY}
+    for (layout, sibling), found in last.items():
+        if layout == SUSPENDED:
+            ratio_to_reset = last[RESET, sibling] / found
+            yield (f"readiness {SUSPENDED} sibling {sibling} us: {QUARTER} times earlier than "
+                   "with a reset in the noirq phase",
+                   [f"only {times(ratio_to_reset)}"] if ratio_to_reset < QUARTER else [])
+
+
 def allocation_goals(figures):
     """Nothing is allocated."""
     for e in figures["allocations"]:
@@ -291,7 +312,7 @@ def overhead_goals(figures):
 
 
 GOALS = (readiness_goals, mapping_goals, cost_goals, ring_goals, register_goals,
-         allocation_goals, overhead_goals)
+         suspended_goals, allocation_goals, overhead_goals)
 
 
 # ---- comparison with what is stored ------------------------------------------

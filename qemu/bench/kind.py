@@ -20,6 +20,7 @@ LAYOUTS = ("split", "packed")
 MAX_QUEUES = 64
 MANY = 31
 CYCLES = 5
+SUSPEND = "suspend"  # a kernel, and a property of a QEMU of our own
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Cell(matrix.Cell):
     """One guest that measures."""
     measures: str = ""
     queues: int = 1
-    kernel: str = "series"  # or base: without it; or with more: pci, iommu
+    kernel: str = "series"  # or base: without it; or with more: pci, iommu, suspend
 
     @property
     def name(self):
@@ -37,7 +38,9 @@ class Cell(matrix.Cell):
 
     @property
     def place(self):
-        """The layout, with the bus if it is not the usual one."""
+        """The layout, with the bus if it is not the usual one, or the path."""
+        if self.kernel == SUSPEND:
+            return f"{SUSPEND}-{self.layout}"
         return f"{self.bus}-{self.layout}" if self.on_pci else self.layout
 
     @property
@@ -48,7 +51,8 @@ class Cell(matrix.Cell):
     @property
     def properties(self):
         """The properties of each virtio-blk-device."""
-        return (*super().properties, f"num-queues={self.queues}", f"serial={SERIAL}")
+        return (*super().properties, *[SUSPEND + "=on"] * (self.kernel == SUSPEND),
+                f"num-queues={self.queues}", f"serial={SERIAL}")
 
     @property
     def programs(self):
@@ -71,6 +75,10 @@ IOMMU = [*(Cell("split", bus=bus, devices=n, measures="readiness", kernel="iommu
            for bus in ("viommu", "smmu") for n in DEVICES),
          *(Cell("split", bus=bus, measures="mappings", kernel="iommu")
            for bus in ("viommu", "smmu"))]
+# Devices that are suspended instead of reset, on a QEMU that has them
+SUSPENDED = [*(Cell("split", devices=n, measures="readiness", kernel=SUSPEND) for n in DEVICES),
+             Cell("split", measures="queues,allocations", queues=MAX_QUEUES, kernel=SUSPEND),
+             Cell("split", measures="registers", queues=2, kernel=SUSPEND)]
 # What a device costs, by its queues and their size
 COSTS = [Cell(layout, measures="queues,allocations,rings", queues=MAX_QUEUES) for layout in LAYOUTS]
 REGISTERS = [Cell(layout, measures="registers", queues=2) for layout in ("legacy", *LAYOUTS)]
@@ -79,7 +87,8 @@ OVERHEAD = [Cell("split", devices=MANY, measures="overhead", kernel=kernel)
 TIMELINE = [Cell("split", devices=8, measures="timeline", kernel=kernel)
             for kernel in ("base", "series")]
 CELLS = {
-    "all": readiness(LAYOUTS, DEVICES) + COSTS + REGISTERS + OVERHEAD + PCI + IOMMU,
+    "all": readiness(LAYOUTS, DEVICES) + COSTS + REGISTERS + OVERHEAD + PCI + IOMMU
+    + SUSPENDED,
     "check": readiness(["split"], [MANY]) + COSTS + REGISTERS[1:2] + PCI[2:3] + PCI[-1:],
     "timeline": TIMELINE}
 

@@ -34,11 +34,12 @@ PCI = Transport(("memory_region_ops_read", "memory_region_ops_write"), re.compil
     0x1e: "QueueNotifyOff", 0x20: "QueueDescLow", 0x24: "QueueDescHigh",
     0x28: "QueueDriverLow", 0x2c: "QueueDriverHigh",
     0x30: "QueueDeviceLow", 0x34: "QueueDeviceHigh"})
-STATUS = {1: "ACKNOWLEDGE", 2: "DRIVER", 4: "DRIVER_OK", 8: "FEATURES_OK",
+STATUS = {1: "ACKNOWLEDGE", 2: "DRIVER", 4: "DRIVER_OK", 8: "FEATURES_OK", 0x10: "SUSPEND",
           0x40: "NEEDS_RESET", 0x80: "FAILED"}
 RESET, READ_STATUS = "write Status = 0", "read Status"
 ACKNOWLEDGE, DRIVER = "write Status + ACKNOWLEDGE", "write Status + DRIVER"
 DRIVER_OK = "write Status + DRIVER_OK"
+SUSPEND_BIT, DRIVER_OK_BIT = 0x10, 4
 
 # What the specification asks for, of each device and of each queue
 FEATURES = ["write DeviceFeaturesSel", "read DeviceFeatures",
@@ -70,6 +71,9 @@ SURPLUS = {
     "read QueueNotifyOff": "where notifications go is asked for anew",
     "write QueueNum": "virtio-pci may want a shorter queue",
     "write GuestPageSize": "virtio-mmio sets it for version 1 alone"}
+# The same of a device that is suspended, in virtio 1.4
+RESUME = [DRIVER_OK, READ_STATUS]
+STILL_SUSPENDED = "a device that lost its state must not become DRIVER_OK; and restore looks again"
 COMPLETED = "virtio_reset_device_noirq() says if the reset completed"
 MODIFIED = "virtio_add_status() reads before it writes"
 KEPT = "the core checks that restore_noirq kept the device set up"
@@ -84,6 +88,11 @@ def access(match, names, status):
         return f"{verb} {name}", status
     value = int(match[3], 16)
     added = [bit for bit in STATUS if value & ~status & bit]
+    # The device clears the one if the other is set.
+    if SUSPEND_BIT in added:
+        value &= ~DRIVER_OK_BIT
+    elif status & SUSPEND_BIT:
+        value &= ~SUSPEND_BIT
     if not value or not added:
         return f"{verb} {name} = {value}", value
     return " ".join([verb, name, *(f"+ {STATUS[bit]}" for bit in added)]), value
@@ -110,7 +119,9 @@ def cycles(path, transport):
 
 
 def bring_up(resume):
-    """Return the accesses from the first reset up to the next one."""
+    """Return the accesses from the first reset up to the next one, or all if there is none."""
+    if RESET not in resume:
+        return resume
     start = resume.index(RESET)
     later = resume[start + 1:]
     end = later.index(RESET) if RESET in later else len(later)
@@ -139,11 +150,15 @@ def why_status(accesses, kind, index):
 
 def compare(accesses, kind, queues):
     """Return (minimum, surplus by reason, left out) of a bring-up."""
-    minimum = [*DEVICE[kind], *QUEUE[kind] * queues]
+    was_reset = RESET in accesses
+    minimum = [*DEVICE[kind], *QUEUE[kind] * queues] if was_reset else RESUME
     left = collections.Counter(minimum)
     surplus = collections.Counter()
     for index, name in enumerate(accesses):
-        why = why_status(accesses, kind, index) if name == READ_STATUS else ""
+        why = ""
+        if name == READ_STATUS:
+            why = why_status(accesses, kind, index) if was_reset else \
+                STILL_SUSPENDED if not left[name] else ""
         if not why and left[name]:
             left[name] -= 1
         else:

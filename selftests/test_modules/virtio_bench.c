@@ -499,20 +499,27 @@ static void vnb_suspend_resume(void *data, const char *action, int val,
 	*event->time = start ? ktime_get_ns() : now;
 }
 
-static bool vnb_is_ours(struct device *dev)
+struct vnb *vnb_find(const struct device *parent)
 {
 	unsigned int i;
 
 	for (i = 0; i < vnb_num_devices; i++)
-		if (vnb_devices[i]->vdev->dev.parent == dev)
-			return true;
-	return false;
+		if (vnb_devices[i]->vdev->dev.parent == parent)
+			return vnb_devices[i];
+	return NULL;
 }
+EXPORT_SYMBOL_GPL(vnb_find);
+
+bool vnb_in_noirq(void)
+{
+	return vnb_cycle.resume_start && !vnb_cycle.noirq_end;
+}
+EXPORT_SYMBOL_GPL(vnb_in_noirq);
 
 static void vnb_callback_start(void *data, struct device *dev,
 			       const char *pm_ops, int event)
 {
-	if (!vnb_is_ours(dev))
+	if (!vnb_find(dev))
 		return;
 	vnb_task = current;
 	vnb_resumes = event == PM_EVENT_RESUME;

@@ -30,6 +30,12 @@ extern const unsigned int vnb_num_features;
 int vnb_probe(struct virtio_device *vdev);
 void vnb_remove(struct virtio_device *vdev);
 
+/* The device that a transport drives, or NULL. */
+struct vnb *vnb_find(const struct device *parent);
+
+/* Whether the PM core resumes devices in the noirq phase. */
+bool vnb_in_noirq(void);
+
 /* The device is ready: have it answer a request, and note the time. */
 int vnb_answer(struct vnb *b);
 

@@ -26,6 +26,7 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 
+#include "virtio_noirq_probes.h"
 #include "virtio_bench.h"
 
 #define VNRB_MIN_NUM	8
@@ -51,6 +52,31 @@ static int vnrb_restore_noirq(struct virtio_device *vdev)
 	virtio_device_ready_noirq(vdev);
 	return vnb_answer(vdev->priv);
 }
+
+#ifdef VIRTIO_F_SUSPEND
+#define VNRB_MAY_SUSPEND	.noirq_suspend = true,
+
+/*
+ * Nobody tells the driver that a device which was suspended works again: it answers
+ * when its transport is done. A device that was reset has answered by then.
+ */
+static void vnrb_callback_end(void *data, struct device *dev, int error)
+{
+	struct vnb *b = vnb_in_noirq() ? vnb_find(dev) : NULL;
+
+	if (b && virtio_has_feature(b->vdev, VIRTIO_F_SUSPEND))
+		vnb_answer(b);
+}
+
+static struct vn_probe vnrb_probes[] = {
+	{ "device_pm_callback_end", vnrb_callback_end },
+};
+#define VNRB_PROBES	ARRAY_SIZE(vnrb_probes)
+#else
+#define VNRB_MAY_SUSPEND
+static struct vn_probe vnrb_probes[1];
+#define VNRB_PROBES	0
+#endif
 
 static int vnrb_restore(struct virtio_device *vdev)
 {
@@ -80,6 +106,7 @@ static struct virtio_driver vnrb_driver = {
 	.freeze_noirq	= vnrb_freeze,
 	.restore_noirq	= vnrb_restore_noirq,
 	.restore	= vnrb_restore,
+	VNRB_MAY_SUSPEND
 };
 
 static bool vnrb_notify(struct virtqueue *vq)
@@ -192,6 +219,11 @@ static int __init vnrb_init(void)
 	err = vnb_start(&vnrb_driver);
 	if (err)
 		return err;
+	err = vn_probes_register(vnrb_probes, VNRB_PROBES);
+	if (err) {
+		vnb_stop(&vnrb_driver);
+		return err;
+	}
 
 	vnrb_rings = debugfs_create_file("rings", 0400, vnb_debugfs, NULL,
 					 &vnrb_rings_fops);
@@ -202,6 +234,7 @@ module_init(vnrb_init);
 static void __exit vnrb_exit(void)
 {
 	debugfs_remove(vnrb_rings);
+	vn_probes_unregister(vnrb_probes, VNRB_PROBES);
 	vnb_stop(&vnrb_driver);
 }
 module_exit(vnrb_exit);
