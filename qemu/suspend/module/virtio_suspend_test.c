@@ -18,6 +18,7 @@
  * alive	"blk0 works", or "blk0 fails", for each device, after it was tried
  */
 
+#include <linux/blk_types.h>
 #include <linux/cleanup.h>
 #include <linux/debugfs.h>
 #include <linux/delay.h>
@@ -38,13 +39,10 @@
 #define VST_REQUESTS	4		/* to a disk, in a sleep cycle */
 #define VST_NOTIFIED	2		/* of these */
 #define VST_RNG_SIZE	16		/* bytes, of VST_DEPTH buffers at a time */
+#define VST_SEED	0x5eed		/* of the pattern */
 #define VST_FACTOR	0x9E3779B97F4A7C15ULL
 #define VST_INVERSE	0xF1DE83E19937733DULL	/* of the factor, modulo 2^64 */
 #define VST_WAIT_MS	3000
-
-static u64 seed = 0x5eed;
-module_param(seed, ullong, 0444);
-MODULE_PARM_DESC(seed, "Of the pattern");
 
 struct vst_buffer {
 	struct virtio_blk_outhdr hdr;
@@ -82,7 +80,7 @@ static bool vst_is_noirq(const struct vst *t)
 
 static u64 vst_word(u64 value)
 {
-	return (seed + value) * VST_FACTOR;
+	return (VST_SEED + value) * VST_FACTOR;
 }
 
 /* What an entropy device says goes on, with gaps: QEMU drops some of its own. */
@@ -96,7 +94,7 @@ static bool vst_is_right(struct vst *t, const struct vst_buffer *buf, unsigned i
 		if (buf->status != VIRTIO_BLK_S_OK || n != ARRAY_SIZE(buf->data))
 			return false;
 	} else {
-		first = le64_to_cpu(buf->data[0]) * VST_INVERSE - seed;
+		first = le64_to_cpu(buf->data[0]) * VST_INVERSE - VST_SEED;
 		if (len != VST_RNG_SIZE || first < t->next)
 			return false;
 		t->next = first + n;
@@ -248,8 +246,8 @@ static bool vst_wait(struct vst *t, unsigned int used)
 {
 	unsigned int ms;
 
-	for (ms = 0; ms < VST_WAIT_MS && READ_ONCE(t->used) < used; ms += 10)
-		msleep(10);
+	for (ms = 0; ms < VST_WAIT_MS && READ_ONCE(t->used) < used; ms += 20)
+		msleep(20);
 
 	return READ_ONCE(t->used) >= used;
 }
