@@ -53,30 +53,34 @@ static int vnrb_restore_noirq(struct virtio_device *vdev)
 	return vnb_answer(vdev->priv);
 }
 
+/* Of virtio 1.4; not all kernels know it. */
 #ifdef VIRTIO_F_SUSPEND
 #define VNRB_MAY_SUSPEND	.noirq_suspend = true,
+#else
+#define VNRB_MAY_SUSPEND
+#define VIRTIO_F_SUSPEND	43
+#endif
 
 /*
  * Nobody tells the driver that a device which was suspended works again: it answers
- * when its transport is done. A device that was reset has answered by then.
+ * when its transport is done.
  */
 static void vnrb_callback_end(void *data, struct device *dev, int error)
 {
 	struct vnb *b = vnb_in_noirq() ? vnb_find(dev) : NULL;
 
-	if (b && virtio_has_feature(b->vdev, VIRTIO_F_SUSPEND))
+	if (b)
 		vnb_answer(b);
 }
 
 static struct vn_probe vnrb_probes[] = {
 	{ "device_pm_callback_end", vnrb_callback_end },
 };
-#define VNRB_PROBES	ARRAY_SIZE(vnrb_probes)
-#else
-#define VNRB_MAY_SUSPEND
-static struct vn_probe vnrb_probes[1];
-#define VNRB_PROBES	0
-#endif
+
+static unsigned int vnrb_num_probes(void)
+{
+	return virtio_has_feature(vnrb_vdev, VIRTIO_F_SUSPEND) ? ARRAY_SIZE(vnrb_probes) : 0;
+}
 
 static int vnrb_restore(struct virtio_device *vdev)
 {
@@ -219,7 +223,7 @@ static int __init vnrb_init(void)
 	err = vnb_start(&vnrb_driver);
 	if (err)
 		return err;
-	err = vn_probes_register(vnrb_probes, VNRB_PROBES);
+	err = vn_probes_register(vnrb_probes, vnrb_num_probes());
 	if (err) {
 		vnb_stop(&vnrb_driver);
 		return err;
@@ -234,7 +238,7 @@ module_init(vnrb_init);
 static void __exit vnrb_exit(void)
 {
 	debugfs_remove(vnrb_rings);
-	vn_probes_unregister(vnrb_probes, VNRB_PROBES);
+	vn_probes_unregister(vnrb_probes, vnrb_num_probes());
 	vnb_stop(&vnrb_driver);
 }
 module_exit(vnrb_exit);
