@@ -10,9 +10,10 @@
 
 debugfs_test=$debugfs/virtio_suspend_test
 
+# sleep_once [SECONDS]
 sleep_once()
 {
-	echo 2 > "$debugfs_test/alarm"
+	echo "${1:-2}" > "$debugfs_test/alarm"
 	echo freeze > /sys/power/state
 }
 

@@ -5,7 +5,8 @@
  *
  * virtio_suspend_bare has no callback for system sleep, and virtio_suspend_noirq has
  * those of the noirq phase and lets its devices be suspended. The former takes the
- * devices on virtio-mmio buses of even numbers, the latter those of odd ones.
+ * devices on virtio-mmio buses of even numbers, the latter those of odd ones, but none
+ * that cannot be suspended.
  *
  * An entropy device has all buffers all the time. A disk gets two requests when
  * interrupts are off already, and is notified, and two more of which it is not. All
@@ -208,7 +209,7 @@ static void vst_end(struct vst *t)
 
 	if (!vst_is_noirq(t) || !t->is_disk)
 		return;
-	for (ms = 0; ms < VST_WAIT_MS && t->used < VST_REQUESTS; ms++) {
+	for (ms = 0; ms < VST_WAIT_MS && vst_count_posted(t); ms++) {
 		scoped_guard(spinlock_irqsave, &t->lock)
 			vst_take(t);
 		if (virtqueue_is_broken(t->vq))
@@ -360,7 +361,7 @@ static int vst_probe(struct virtio_device *vdev, bool noirq)
 	int i, place = vst_place(vdev);
 	struct vst *t;
 
-	if (place < 0 || (place & 1) != noirq)
+	if (place < 0 || (place & 1) != noirq || !virtio_has_feature(vdev, VIRTIO_F_SUSPEND))
 		return -ENODEV;
 	t = devm_kzalloc(&vdev->dev, sizeof(*t), GFP_KERNEL);
 	if (!t)
