@@ -203,7 +203,8 @@ class Guest(kind.Guest):
             return ["-fsdev", f"local,id=files,path={folder},security_model=none,readonly=on",
                     *self.attach("9p", place, "fsdev=files", "mount_tag=files", *properties)]
         if DEVICES[place] == "rng":
-            properties = [name for name in properties if not name.startswith("queue-size=")]
+            # QEMU 10 sizes its in-order bookkeeping by a queue size that this one has not.
+            properties = [name for name in properties if not re.match("queue-size|in_order", name)]
             return ["-object", f"rng-random,id=rng{place},filename={folder}/rng.img",
                     *self.attach("rng", place, f"rng=rng{place}", RNG_LIMIT, *properties)]
         return [*guest.drive(f"disk{place}", f"{folder}/disk0.img,readonly=on"),

@@ -4,9 +4,9 @@
  * device is suspended. All that is read has the pattern of qemu/blk/mkdisk.py.
  *
  * virtio_suspend_bare has no callback for system sleep, and virtio_suspend_noirq has
- * those of the noirq phase and lets its devices be suspended. The former takes the
- * devices on virtio-mmio buses of even numbers, the latter those of odd ones, but none
- * that cannot be suspended.
+ * those of the noirq phase and lets its devices be suspended. Whoever loads this binds
+ * the devices, all on virtio-mmio, with drivers_autoprobe off: one that another driver has
+ * refused is FAILED.
  *
  * An entropy device has all buffers all the time. A disk gets two requests when
  * interrupts are off already, and is notified, and two more of which it is not. All
@@ -62,6 +62,7 @@ struct vst {
 	struct virtqueue *vq;
 	spinlock_t lock;		/* virtqueue and counters */
 	bool is_disk;
+	bool is_noirq;			/* which of the drivers it has */
 	unsigned int place;
 	u64 next;			/* sector, or word at least */
 	struct vst_buffer *buffers[VST_DEPTH];
@@ -73,11 +74,6 @@ struct vst {
 static struct vst *vst_devices[VST_PLACES];
 static struct dentry *vst_debugfs;
 static bool vst_in_noirq;
-
-static bool vst_is_noirq(const struct vst *t)
-{
-	return t->place & 1;
-}
 
 static u64 vst_word(u64 value)
 {
@@ -207,7 +203,7 @@ static void vst_end(struct vst *t)
 {
 	unsigned int ms;
 
-	if (!vst_is_noirq(t) || !t->is_disk)
+	if (!t->is_noirq || !t->is_disk)
 		return;
 	for (ms = 0; ms < VST_WAIT_MS && vst_count_posted(t); ms++) {
 		scoped_guard(spinlock_irqsave, &t->lock)
@@ -261,7 +257,7 @@ static const char *vst_name(const struct vst *t)
 static void vst_check(struct seq_file *seq, struct vst *t)
 {
 	unsigned int posted = t->is_disk ? VST_REQUESTS : VST_DEPTH;
-	unsigned int noirq = t->is_disk && vst_is_noirq(t) ? VST_REQUESTS : 0;
+	unsigned int noirq = t->is_disk && t->is_noirq ? VST_REQUESTS : 0;
 	bool all = vst_wait(t, t->is_disk ? VST_REQUESTS : 1);
 
 	if (t->posted != posted || t->used_in_noirq != noirq || !all || t->wrong ||
@@ -361,8 +357,8 @@ static int vst_probe(struct virtio_device *vdev, bool noirq)
 	int i, place = vst_place(vdev);
 	struct vst *t;
 
-	if (place < 0 || (place & 1) != noirq || !virtio_has_feature(vdev, VIRTIO_F_SUSPEND))
-		return -ENODEV;
+	if (place < 0)
+		return place;
 	t = devm_kzalloc(&vdev->dev, sizeof(*t), GFP_KERNEL);
 	if (!t)
 		return -ENOMEM;
@@ -374,6 +370,7 @@ static int vst_probe(struct virtio_device *vdev, bool noirq)
 	spin_lock_init(&t->lock);
 	t->vdev = vdev;
 	t->place = place;
+	t->is_noirq = noirq;
 	t->is_disk = vdev->id.device == VIRTIO_ID_BLOCK;
 	vdev->priv = t;
 	t->vq = virtio_find_single_vq(vdev, vst_interrupt, "buffers");
