@@ -73,7 +73,8 @@ SURPLUS = {
     "write GuestPageSize": "virtio-mmio sets it for version 1 alone"}
 # The same of a device that is suspended, in virtio 1.4
 RESUME = [DRIVER_OK, READ_STATUS]
-STILL_SUSPENDED = "a device that lost its state must not become DRIVER_OK; and restore looks again"
+STILL_SUSPENDED = "a device that lost its state must not become DRIVER_OK"
+STILL_LIVE = "restore looks if the device works, and if DRIVER_OK is set"
 COMPLETED = "virtio_reset_device_noirq() says if the reset completed"
 MODIFIED = "virtio_add_status() reads before it writes"
 KEPT = "the core checks that restore_noirq kept the device set up"
@@ -119,10 +120,12 @@ def cycles(path, transport):
 
 
 def bring_up(resume):
-    """Return the accesses from the first reset up to the next one, or all if there is none."""
-    if RESET not in resume:
-        return resume
+    """Return the accesses from the first reset up to the next one, or of a device that is
+    resumed, whose first status is another one, those up to a reset.
+    """
     start = resume.index(RESET)
+    if any(name.startswith("write Status") for name in resume[:start]):
+        return resume[:start]
     later = resume[start + 1:]
     end = later.index(RESET) if RESET in later else len(later)
     return [RESET, *later[:end]]
@@ -150,7 +153,7 @@ def why_status(accesses, kind, index):
 
 def compare(accesses, kind, queues):
     """Return (minimum, surplus by reason, left out) of a bring-up."""
-    was_reset = RESET in accesses
+    was_reset = accesses[0] == RESET
     minimum = [*DEVICE[kind], *QUEUE[kind] * queues] if was_reset else RESUME
     left = collections.Counter(minimum)
     surplus = collections.Counter()
@@ -158,7 +161,8 @@ def compare(accesses, kind, queues):
         why = ""
         if name == READ_STATUS:
             why = why_status(accesses, kind, index) if was_reset else \
-                STILL_SUSPENDED if not left[name] else ""
+                STILL_SUSPENDED if DRIVER_OK not in accesses[:index] else \
+                "" if left[name] else STILL_LIVE
         if not why and left[name]:
             left[name] -= 1
         else:
