@@ -48,7 +48,8 @@ static struct vpci *suspend_pci_start_offered(struct kunit *test, bool noirq, u6
 	vpci_start(test, pci);
 	/* Suspend to idle: the PCI core leaves a function in D0 alone. */
 	pm_suspend_target_state = PM_SUSPEND_TO_IDLE;
-	pm_set_suspend_no_platform();
+	if (!pci->param->loses_power)
+		pm_set_suspend_no_platform();
 	KUNIT_ASSERT_EQ(test, driver_add_buffer(pci, VPCI_FIRST), 0);
 
 	return pci;
