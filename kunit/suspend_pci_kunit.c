@@ -188,6 +188,10 @@ static void suspend_pci_not_offered(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, pci_is_enabled(pci->pdev));
 	KUNIT_EXPECT_EQ(test, vpci_down_noirq(pci), 0);
 	KUNIT_EXPECT_EQ(test, vpci_up_noirq(pci), 0);
+	/* Its queues are not set up again: it is dead, as before. */
+	pci->keeps_queues = true;
+	KUNIT_EXPECT_EQ(test, vpci_up(pci), 0);
+	KUNIT_EXPECT_TRUE(test, pci_is_enabled(pci->pdev));
 	driver_take_buffer(pci);
 }
 
