@@ -102,6 +102,8 @@ def parse_mutant(section, path, file, number):
     mutant.new = "".join(line[1:] + "\n" for line in lines if line[:1] != "-")
     if not (mutant.breaks and re.search("[./]", mutant.test)) or mutant.old == mutant.new:
         raise Bad(f"{name}: it needs 'breaks', 'test suite.test' and a change")
+    if len({"/" in test for test in mutant.test.split()}) > 1:
+        raise Bad(f"{name}: it names a guest and a test of KUnit; make two of it")
     return mutant
 
 
@@ -438,7 +440,7 @@ def parse_args():
                         help="a folder of the tree that the series changes")
     parser.add_argument("--out", type=pathlib.Path, help="a copy of the build folder")
     parser.add_argument("--guests", type=pathlib.Path,
-                        help="a copy of the kernel's folder, if the tests are guests")
+                        help="a copy of the kernel's folder: run those that name guests")
     parser.add_argument("--busybox", help="for them")
     parser.add_argument("--image", help="the kernel that they boot, in the build folder")
     parser.add_argument("--killed", type=pathlib.Path, help="the folder that remembers results")
@@ -454,9 +456,11 @@ def main():
     """Do what the arguments say; return the exit code."""
     args = parse_args()
     mutants = [mutant for mutant in read_all(args.folder, args.port)
-               if fnmatch.fnmatch(mutant.name, args.only)]
+               if fnmatch.fnmatch(mutant.name, args.only)
+               and (args.list or ("/" in mutant.test) == bool(args.guests))]
     if not mutants:
-        raise Bad(f"no mutant is called '{args.only}'; see scripts/mutants --list")
+        raise Bad(f"no mutant for {'guests' if args.guests else 'KUnit'} is called "
+                  f"'{args.only}'; see scripts/mutants --list")
     if args.list:
         for mutant in mutants:
             print(f"{mutant.name}\t{mutant.test}\t{mutant.row}\t{mutant.breaks}")
