@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * An SMMUv3 for KUnit tests of its driver, whose code is part of the test: registers
+ * that logic_iomem emulates, the queues in memory, and a platform device. See Arm IHI
+ * 0070.
+ *
+ * It answers as soon as a register is written, unless a test makes it deaf, and
+ * ignores and counts writes that it may ignore. After each write it looks what would
+ * become of a transaction of a device behind it.
+ */
+#ifndef _FAKE_SMMU_H
+#define _FAKE_SMMU_H
+
+#include <linux/delay.h>
+#include <linux/io-pgtable.h>
+#include <linux/iopoll.h>
+#include <linux/logic_iomem.h>
+#include <linux/mmu_notifier.h>
+#include <linux/of.h>
+#include <linux/pci-ats.h>
+#include <linux/platform_device.h>
+
+#include "record.h"
+#include "sleep.h"
+
+/*
+ * The driver, as one file with the test that does not register itself. Its device has
+ * a node without properties. CONFIG_PCI_PRI as such would have most of UML built anew.
+ */
+#ifndef CONFIG_PCI_PRI
+#define CONFIG_PCI_PRI 1
+#endif
+/* What UML does not have of arm64 */
+#define __iomb()	mb()
+#define wfe()		cpu_relax()
+#define VA_BITS		48
+#define ARM64_HAS_VIRT_HOST_EXTN	0
+
+static inline bool cpus_have_cap(unsigned int cap)
+{
+	return false;
+}
+
+static inline int hw_property(const struct device_node *np, const char *name, u32 *value)
+{
+	*value = 1;
+
+	return 0;
+}
+
+/* Time does not go on by itself where interrupts are off in time travel. */
+static u64 hw_waited_us;
+
+static inline void hw_udelay(unsigned int us)
+{
+	hw_waited_us += us;
+}
+
+static inline ktime_t hw_now(void)
+{
+	return ktime_add_us(ktime_get(), hw_waited_us);
+}
+
+#define of_property_read_u32(np, name, value)	hw_property(np, name, value)
+#undef udelay
+#define udelay(us)	hw_udelay(us)
+#define ktime_get()	hw_now()
+#undef module_driver
+#define module_driver(drv, ...)
+
+#include "arm-smmu-v3.c"
+
+#undef of_property_read_u32
+#undef udelay
+#undef ktime_get
+
+#define HW_BASE			0xd0100000
+#define HW_QUEUE_SHIFT		7
+#define HW_SIDS_SHIFT		6
+#define HW_CMDQ_SHIFT		8
+
+/* What has to be invalidated before it translates again */
+#define HW_STALE_CONFIG		BIT(0)
+#define HW_STALE_TLB		BIT(1)
+#define HW_STALE_EL2		BIT(2)
+
+/* What a reset leaves in GBPA, but for ABORT */
+#define HW_GBPA			0x1000
+
+static struct hw {
+	struct platform_device *pdev;
+	struct device_node node;
+	struct fwnode_handle fwnode;
+	u32 regs[2][SZ_4K / sizeof(u32)];
+
+	/* Registers whose writes are not acknowledged, by bits, or not at all */
+	u32 deaf_cr0;
+	bool deaf_irq_ctrl;
+	bool deaf_gbpa;
+	/* Commands are not consumed. */
+	bool stuck;
+
+	u64 table;
+	u32 stale;
+	/* What a transaction came to after a write; writes that it ignores */
+	bool passed;
+	bool mistranslated;
+	unsigned int ignored;
+	/* In the queues of events when these were switched off */
+	unsigned int lost_events;
+	unsigned int commands;
+	/* Those of the command queue that are errors */
+	u8 illegal;
+	/* What was seen of an implementation's callbacks */
+	const char *seen;
+	u64 log_start;
+} hw;
+
+/* The registers */
+
+static inline u32 *hw_reg(unsigned int offset)
+{
+	return &hw.regs[offset >= SZ_64K][offset % SZ_64K / sizeof(u32)];
+}
+
+static inline u64 hw_reg64(unsigned int offset)
+{
+	return *hw_reg(offset) | (u64)*hw_reg(offset + sizeof(u32)) << 32;
+}
+
+static inline bool hw_enabled(u32 what)
+{
+	return *hw_reg(ARM_SMMU_CR0ACK) & what;
+}
+
+/* What becomes of a transaction now */
+static inline const char *hw_transaction(void)
+{
+	if (!hw_enabled(CR0_SMMUEN))
+		return *hw_reg(ARM_SMMU_GBPA) & GBPA_ABORT ? "aborted" : "passed";
+	if (hw_reg64(ARM_SMMU_STRTAB_BASE) != hw.table ||
+	    FIELD_GET(STRTAB_BASE_CFG_LOG2SIZE,
+		      *hw_reg(ARM_SMMU_STRTAB_BASE_CFG)) != HW_SIDS_SHIFT)
+		return "by another table";
+
+	return hw.stale ? "by what was" : "translated";
+}
+
+/* The queues */
+
+static inline u64 *hw_entry(u64 base, u32 index, unsigned int dwords)
+{
+	u32 mask = BIT(FIELD_GET(Q_BASE_LOG2SIZE, base)) - 1;
+	u64 *entries = phys_to_virt(base & Q_BASE_ADDR_MASK);
+
+	return entries + (index & mask) * dwords;
+}
+
+static inline u32 hw_next(u64 base, u32 index)
+{
+	return (index + 1) & (BIT(FIELD_GET(Q_BASE_LOG2SIZE, base) + 1) - 1);
+}
+
+static inline bool hw_has_error(void)
+{
+	return (*hw_reg(ARM_SMMU_GERROR) ^ *hw_reg(ARM_SMMU_GERRORN)) &
+	       GERROR_CMDQ_ERR;
+}
+
+static inline void hw_command(u8 op)
+{
+	hw.commands++;
+	if (op == CMDQ_OP_CFGI_ALL)
+		hw.stale &= ~HW_STALE_CONFIG;
+	else if (op == CMDQ_OP_TLBI_NSNH_ALL)
+		hw.stale &= ~HW_STALE_TLB;
+	else if (op == CMDQ_OP_TLBI_EL2_ALL)
+		hw.stale &= ~HW_STALE_EL2;
+}
+
+static inline void hw_consume(void)
+{
+	u64 base = hw_reg64(ARM_SMMU_CMDQ_BASE);
+	u32 *cons = hw_reg(ARM_SMMU_CMDQ_CONS);
+	u8 op;
+
+	while (hw_enabled(CR0_CMDQEN) && !hw.stuck && !hw_has_error()) {
+		*cons &= ~CMDQ_CONS_ERR;
+		if (*cons == *hw_reg(ARM_SMMU_CMDQ_PROD))
+			return;
+
+		op = *hw_entry(base, *cons, CMDQ_ENT_DWORDS) & CMDQ_0_OP;
+		if (op == hw.illegal) {
+			*cons |= FIELD_PREP(CMDQ_CONS_ERR, CMDQ_ERR_CERROR_ILL_IDX);
+			*hw_reg(ARM_SMMU_GERROR) ^= GERROR_CMDQ_ERR;
+			return;
+		}
+		hw_command(op);
+		*cons = hw_next(base, *cons);
+	}
+}
+
+/* Report a translation fault, if it may. */
+static inline void hw_event(void)
+{
+	u64 base = hw_reg64(ARM_SMMU_EVTQ_BASE);
+	u32 *prod = hw_reg(ARM_SMMU_EVTQ_PROD + SZ_64K);
+	u64 *entry = hw_entry(base, *prod, EVTQ_ENT_DWORDS);
+
+	if (!hw_enabled(CR0_EVTQEN))
+		return;
+
+	memset(entry, 0, EVTQ_ENT_DWORDS * sizeof(u64));
+	*entry = FIELD_PREP(EVTQ_0_ID, EVT_ID_TRANSLATION_FAULT);
+	*prod = hw_next(base, *prod);
+}
+
+/* Ask for a page. */
+static inline void hw_page_request(void)
+{
+	u64 base = hw_reg64(ARM_SMMU_PRIQ_BASE);
+	u32 *prod = hw_reg(ARM_SMMU_PRIQ_PROD + SZ_64K);
+
+	if (!hw_enabled(CR0_PRIQEN))
+		return;
+
+	memset(hw_entry(base, *prod, PRIQ_ENT_DWORDS), 0,
+	       PRIQ_ENT_DWORDS * sizeof(u64));
+	*prod = hw_next(base, *prod);
+}
+
+static inline unsigned int hw_unread(void)
+{
+	return (*hw_reg(ARM_SMMU_EVTQ_PROD + SZ_64K) !=
+		*hw_reg(ARM_SMMU_EVTQ_CONS + SZ_64K)) +
+	       (*hw_reg(ARM_SMMU_PRIQ_PROD + SZ_64K) !=
+		*hw_reg(ARM_SMMU_PRIQ_CONS + SZ_64K));
+}
+
+/* Writes */
+
+/* What may be written only while this is off, in CR0 or IRQ_CTRL */
+static inline bool hw_ignores(unsigned int offset)
+{
+	u32 irqs = *hw_reg(ARM_SMMU_IRQ_CTRLACK);
+
+	switch (offset) {
+	case ARM_SMMU_IDR0 ... ARM_SMMU_IDR5:
+		return true;
+	case ARM_SMMU_CR1:
+	case ARM_SMMU_CR2:
+	case ARM_SMMU_STRTAB_BASE ... ARM_SMMU_STRTAB_BASE_CFG:
+		return hw_enabled(CR0_SMMUEN);
+	case ARM_SMMU_CMDQ_BASE ... ARM_SMMU_CMDQ_BASE + 4:
+	case ARM_SMMU_CMDQ_CONS:
+		return hw_enabled(CR0_CMDQEN);
+	case ARM_SMMU_EVTQ_BASE ... ARM_SMMU_EVTQ_BASE + 4:
+	case ARM_SMMU_EVTQ_PROD + SZ_64K:
+		return hw_enabled(CR0_EVTQEN);
+	case ARM_SMMU_PRIQ_BASE ... ARM_SMMU_PRIQ_BASE + 4:
+	case ARM_SMMU_PRIQ_PROD + SZ_64K:
+		return hw_enabled(CR0_PRIQEN);
+	case ARM_SMMU_GERROR_IRQ_CFG0 ... ARM_SMMU_GERROR_IRQ_CFG2:
+		return irqs & IRQ_CTRL_GERROR_IRQEN;
+	case ARM_SMMU_EVTQ_IRQ_CFG0 ... ARM_SMMU_EVTQ_IRQ_CFG2:
+		return irqs & IRQ_CTRL_EVTQ_IRQEN;
+	default:
+		return false;
+	}
+}
+
+/* What changes in memory from now on it does not know. */
+static inline void hw_stop_translating(void)
+{
+	hw.stale = HW_STALE_CONFIG | HW_STALE_TLB;
+	if (*hw_reg(ARM_SMMU_IDR0) & IDR0_HYP)
+		hw.stale |= HW_STALE_EL2;
+}
+
+static inline void hw_write_cr0(u32 value)
+{
+	u32 *ack = hw_reg(ARM_SMMU_CR0ACK);
+	u32 before = *ack;
+
+	*ack = (before & hw.deaf_cr0) | (value & ~hw.deaf_cr0);
+	if (before & ~*ack & (CR0_EVTQEN | CR0_PRIQEN))
+		hw.lost_events += hw_unread();
+	if (before & ~*ack & CR0_SMMUEN)
+		hw_stop_translating();
+}
+
+static inline void hw_write_reg(unsigned int offset, u32 value)
+{
+	if (hw_ignores(offset)) {
+		hw.ignored++;
+		return;
+	}
+
+	hw.ignored += offset == ARM_SMMU_CMDQ_CONS && value & CMDQ_CONS_ERR;
+	if (offset == ARM_SMMU_GBPA)
+		value = hw.deaf_gbpa ? *hw_reg(offset) | GBPA_UPDATE :
+				       value & ~GBPA_UPDATE;
+	*hw_reg(offset) = value;
+	if (offset == ARM_SMMU_CR0)
+		hw_write_cr0(value);
+	else if (offset == ARM_SMMU_IRQ_CTRL && !hw.deaf_irq_ctrl)
+		*hw_reg(ARM_SMMU_IRQ_CTRLACK) = value;
+	hw_consume();
+
+	hw.passed |= !strcmp(hw_transaction(), "passed");
+	hw.mistranslated |= !strncmp(hw_transaction(), "by", 2);
+}
+
+static inline unsigned long fake_read(void *priv, unsigned int offset, int size)
+{
+	return size == sizeof(u64) ? hw_reg64(offset) : *hw_reg(offset);
+}
+
+static inline void fake_write(void *priv, unsigned int offset, int size,
+			      unsigned long value)
+{
+	hw_write_reg(offset, value);
+	if (size == sizeof(u64))
+		hw_write_reg(offset + sizeof(u32), value >> 32);
+}
+
+static const struct logic_iomem_ops hw_ops = {
+	.read = fake_read,
+	.write = fake_write,
+};
+
+static inline long fake_map(unsigned long offset, size_t size,
+			    const struct logic_iomem_ops **ops, void **priv)
+{
+	*ops = &hw_ops;
+
+	return offset;
+}
+
+static const struct logic_iomem_region_ops hw_region_ops = {
+	.map = fake_map,
+};
+
+static struct resource hw_region =
+	DEFINE_RES_MEM_NAMED(HW_BASE, SZ_128K, KBUILD_MODNAME);
+
+/* Out of reset: nothing but the ID registers. */
+static inline void hw_lose_power(void)
+{
+	u32 idr[6];
+
+	memcpy(idr, hw_reg(ARM_SMMU_IDR0), sizeof(idr));
+	memset(hw.regs, 0, sizeof(hw.regs));
+	memcpy(hw_reg(ARM_SMMU_IDR0), idr, sizeof(idr));
+	*hw_reg(ARM_SMMU_GBPA) = HW_GBPA;
+	hw_stop_translating();
+}
+
+/* An error that nobody has acknowledged: no command is fetched. */
+static inline void hw_raise_error(void)
+{
+	*hw_reg(ARM_SMMU_GERROR) ^= GERROR_CMDQ_ERR;
+}
+
+/* The driver */
+
+static inline struct arm_smmu_device *hw_smmu(void)
+{
+	return platform_get_drvdata(hw.pdev);
+}
+
+static inline int hw_call(size_t op)
+{
+	return sleep_call(&hw.pdev->dev, arm_smmu_driver.driver.pm, op);
+}
+
+static inline int hw_suspend(void)
+{
+	return hw_call(offsetof(const struct dev_pm_ops, suspend_noirq));
+}
+
+static inline int hw_resume(void)
+{
+	return hw_call(offsetof(const struct dev_pm_ops, resume_noirq));
+}
+
+/* It does what it shall from now on. */
+static inline void hw_heal(void)
+{
+	hw.deaf_cr0 = 0;
+	hw.deaf_irq_ctrl = false;
+	hw.deaf_gbpa = false;
+	*hw_reg(ARM_SMMU_GBPA) &= ~GBPA_UPDATE;
+	hw.stuck = false;
+	hw_consume();
+}
+
+static inline void hw_init(struct kunit *test, u32 features)
+{
+	struct resource res = DEFINE_RES_MEM(HW_BASE, SZ_128K);
+
+	memset(&hw, 0, sizeof(hw));
+	*hw_reg(ARM_SMMU_IDR0) = IDR0_S1P | IDR0_ASID16 | features |
+				 FIELD_PREP(IDR0_TTF, IDR0_TTF_AARCH64) |
+				 FIELD_PREP(IDR0_TTENDIAN, IDR0_TTENDIAN_LE);
+	*hw_reg(ARM_SMMU_IDR1) = FIELD_PREP(IDR1_CMDQS, HW_CMDQ_SHIFT) |
+				 FIELD_PREP(IDR1_EVTQS, HW_QUEUE_SHIFT) |
+				 FIELD_PREP(IDR1_PRIQS, HW_QUEUE_SHIFT) |
+				 FIELD_PREP(IDR1_SIDSIZE, HW_SIDS_SHIFT);
+	*hw_reg(ARM_SMMU_IDR5) = IDR5_GRAN4K | FIELD_PREP(IDR5_OAS, IDR5_OAS_44_BIT);
+	*hw_reg(ARM_SMMU_GBPA) = HW_GBPA;
+	hw_stop_translating();
+	hw.illegal = U8_MAX;
+	hw.log_start = kernel_log_end();
+
+	fwnode_init(&hw.fwnode, NULL);
+	hw.pdev = platform_device_alloc(arm_smmu_driver.driver.name, PLATFORM_DEVID_NONE);
+	KUNIT_ASSERT_NOT_NULL(test, hw.pdev);
+	hw.pdev->dev.of_node = &hw.node;
+	hw.pdev->dev.fwnode = &hw.fwnode;
+	KUNIT_ASSERT_EQ(test, platform_device_add_resources(hw.pdev, &res, 1), 0);
+	KUNIT_ASSERT_EQ(test, platform_device_add(hw.pdev), 0);
+	KUNIT_ASSERT_NOT_NULL(test, hw_smmu());
+
+	hw.table = hw_reg64(ARM_SMMU_STRTAB_BASE);
+	hw.passed = false;
+	hw.mistranslated = false;
+	KUNIT_ASSERT_STREQ(test, hw_transaction(), "translated");
+}
+
+static inline void hw_exit(struct kunit *test)
+{
+	if (!hw.pdev)
+		return;
+
+	hw_heal();
+	KUNIT_EXPECT_EQ(test, hw.ignored, 0);
+	KUNIT_EXPECT_FALSE(test, hw.passed);
+	KUNIT_EXPECT_FALSE(test, hw.mistranslated);
+	KUNIT_EXPECT_EQ(test, hw.lost_events, 0);
+	/* It is as any other device without a node. */
+	hw.pdev->dev.of_node = NULL;
+	platform_device_unregister(hw.pdev);
+	hw.pdev = NULL;
+}
+
+/* A region cannot be removed again. */
+static inline int hw_suite_init(struct kunit_suite *suite)
+{
+	int ret = hw_region.parent ?
+		  0 : logic_iomem_add_region(&hw_region, &hw_region_ops);
+
+	return ret ?: platform_driver_register(&arm_smmu_driver);
+}
+
+static inline void hw_suite_exit(struct kunit_suite *suite)
+{
+	arm_smmu_driver_unregister(&arm_smmu_driver);
+}
+
+#endif /* _FAKE_SMMU_H */

@@ -1,0 +1,571 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests for arm-smmu-v3 in system sleep: what becomes of transactions, commands,
+ * events and errors, and what it does with an SMMU that does not come back.
+ */
+#include "fake_smmu.h"
+
+#define HW_MSIS		2
+#define HW_SID		1
+
+static const struct sleep_case {
+	const char *desc;
+	struct sleep_ops ops;
+} sleep_cases[] = {
+	{ "suspend, resume", SLEEP_OPS(suspend, resume) },
+	{ "freeze, thaw", SLEEP_OPS(freeze, thaw) },
+	{ "freeze, restore", SLEEP_OPS(freeze, restore) },
+	{ "poweroff, restore", SLEEP_OPS(poweroff, restore) },
+};
+
+KUNIT_ARRAY_PARAM_DESC(sleep, sleep_cases, desc);
+
+static void hw_deafen_gbpa(void)
+{
+	hw.deaf_gbpa = true;
+}
+
+static void hw_deafen_smmuen(void)
+{
+	hw.deaf_cr0 = CR0_SMMUEN;
+}
+
+static void hw_deafen_cmdqen(void)
+{
+	hw.deaf_cr0 = CR0_CMDQEN;
+}
+
+static void hw_deafen_evtqen(void)
+{
+	hw.deaf_cr0 = CR0_EVTQEN;
+}
+
+static void hw_deafen_irq_ctrl(void)
+{
+	hw.deaf_irq_ctrl = true;
+}
+
+static void hw_stick(void)
+{
+	hw.stuck = true;
+}
+
+/* What can fail */
+struct fail_case {
+	const char *desc;
+	void (*fail)(void);
+};
+
+static const struct fail_case suspend_failures[] = {
+	{ "GBPA", hw_deafen_gbpa },
+	{ "the command queue", hw_stick },
+	{ "SMMUEN", hw_deafen_smmuen },
+	{ "CMDQEN", hw_deafen_cmdqen },
+	{ "EVTQEN", hw_deafen_evtqen },
+	{ "IRQ_CTRL", hw_deafen_irq_ctrl },
+};
+
+KUNIT_ARRAY_PARAM_DESC(suspend_fails, suspend_failures, desc);
+
+static const struct fail_case resume_failures[] = {
+	{ "the command queue", hw_stick },
+	{ "SMMUEN", hw_deafen_smmuen },
+	{ "CMDQEN", hw_deafen_cmdqen },
+	{ "EVTQEN", hw_deafen_evtqen },
+};
+
+KUNIT_ARRAY_PARAM_DESC(resume_fails, resume_failures, desc);
+
+static const struct id_case {
+	const char *desc;
+	unsigned int reg;
+	u32 bits;
+} ids[] = {
+	{ "stage 2", ARM_SMMU_IDR0, IDR0_S2P },
+	{ "queues", ARM_SMMU_IDR1, FIELD_PREP_CONST(IDR1_CMDQS, 1) },
+	{ "range invalidation", ARM_SMMU_IDR3, IDR3_RIL },
+	{ "output addresses", ARM_SMMU_IDR5, FIELD_PREP_CONST(IDR5_OAS, 1) },
+};
+
+KUNIT_ARRAY_PARAM_DESC(id, ids, desc);
+
+static int hw_issue(void)
+{
+	return arm_smmu_cmdq_issue_cmd_with_sync(hw_smmu(), arm_smmu_make_cmd_cfgi_all());
+}
+
+/* It works as ever, with all that it was probed with. */
+static void hw_expect_alive(struct kunit *test)
+{
+	u32 enables = CR0_SMMUEN | CR0_CMDQEN | CR0_EVTQEN;
+	u32 irqs = IRQ_CTRL_EVTQ_IRQEN | IRQ_CTRL_GERROR_IRQEN;
+
+	if (hw_smmu()->features & ARM_SMMU_FEAT_PRI) {
+		enables |= CR0_PRIQEN;
+		irqs |= IRQ_CTRL_PRIQ_IRQEN;
+	}
+	KUNIT_EXPECT_STREQ(test, hw_transaction(), "translated");
+	KUNIT_EXPECT_EQ(test, *hw_reg(ARM_SMMU_CR0ACK), enables);
+	KUNIT_EXPECT_EQ(test, *hw_reg(ARM_SMMU_IRQ_CTRLACK), irqs);
+	KUNIT_EXPECT_EQ(test, *hw_reg(ARM_SMMU_GBPA), HW_GBPA);
+	KUNIT_EXPECT_EQ(test, hw_issue(), 0);
+	KUNIT_EXPECT_EQ(test, *hw_reg(ARM_SMMU_CMDQ_PROD),
+			*hw_reg(ARM_SMMU_CMDQ_CONS));
+	KUNIT_EXPECT_EQ(test, hw_smmu()->cmdq.q.llq.prod,
+			*hw_reg(ARM_SMMU_CMDQ_PROD));
+}
+
+/* Nothing gets through, and nobody is told anything. */
+static void hw_expect_dead(struct kunit *test)
+{
+	unsigned int commands = hw.commands;
+	u64 log_start = kernel_log_end();
+
+	KUNIT_EXPECT_STREQ(test, hw_transaction(), "aborted");
+	KUNIT_EXPECT_EQ(test, *hw_reg(ARM_SMMU_CR0), 0);
+	KUNIT_EXPECT_EQ(test, hw_issue(), 0);
+	KUNIT_EXPECT_EQ(test, hw.commands, commands);
+	KUNIT_EXPECT_EQ(test, kernel_log_count(log_start, "CMD_SYNC timeout"), 0);
+}
+
+static void hw_down(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, hw_suspend(), 0);
+	hw_expect_dead(test);
+}
+
+static void hw_up(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, hw_resume(), 0);
+	hw_expect_alive(test);
+}
+
+static void hw_cycle(struct kunit *test)
+{
+	hw_down(test);
+	hw_lose_power();
+	hw_up(test);
+}
+
+/* Test that an SMMU that lost its registers works as before, in each transition. */
+static void smmu_lost_all(struct kunit *test)
+{
+	const struct sleep_case *param = test->param_value;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		KUNIT_ASSERT_EQ(test, hw_call(param->ops.down_noirq), 0);
+		hw_expect_dead(test);
+		KUNIT_EXPECT_EQ(test, *hw_reg(ARM_SMMU_IRQ_CTRLACK), 0);
+		hw_lose_power();
+		KUNIT_ASSERT_EQ(test, hw_call(param->ops.up_noirq), 0);
+		hw_expect_alive(test);
+	}
+}
+
+/* Test that one that lost nothing does, too, and is invalidated all the same. */
+static void smmu_lost_nothing(struct kunit *test)
+{
+	hw_down(test);
+	hw_up(test);
+}
+
+/* Test that it does after many more commands than fit in the queue. */
+static void smmu_queue_wraps(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < BIT(HW_CMDQ_SHIFT) && !test->status; i++)
+		hw_cycle(test);
+}
+
+/* Test that after the driver, at shutdown, GBPA is what it was before it. */
+static void smmu_gbpa_as_before(struct kunit *test)
+{
+	*hw_reg(ARM_SMMU_GBPA) |= GBPA_ABORT;
+	KUNIT_ASSERT_EQ(test, hw_suspend(), 0);
+	hw_lose_power();
+	KUNIT_EXPECT_EQ(test, hw_resume(), 0);
+	KUNIT_EXPECT_EQ(test, *hw_reg(ARM_SMMU_GBPA), HW_GBPA | GBPA_ABORT);
+}
+
+/* Test that EL2's TLB is invalidated where there is one. */
+static void smmu_el2(struct kunit *test)
+{
+	hw_exit(test);
+	hw_init(test, IDR0_HYP);
+	hw_cycle(test);
+}
+
+/* Test that what is pending is in nobody's way: before, meanwhile, and in both. */
+static void smmu_error_pending(struct kunit *test)
+{
+	hw_raise_error();
+	hw_down(test);
+	hw_up(test);
+
+	hw_down(test);
+	hw_raise_error();
+	hw_up(test);
+}
+
+/* Test that a command that is an error is skipped before the sleep. */
+static void smmu_illegal_command(struct kunit *test)
+{
+	hw.illegal = CMDQ_OP_PREFETCH_CFG;
+	arm_smmu_cmdq_issue_cmd(hw_smmu(),
+				arm_smmu_make_cmd_op(CMDQ_OP_PREFETCH_CFG));
+	KUNIT_ASSERT_NE(test, *hw_reg(ARM_SMMU_CMDQ_CONS) & CMDQ_CONS_ERR, 0);
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "Illegal command"), 1);
+}
+
+/* Test that an error that CMDQ_CONS had when the driver gave up is not written back. */
+static void smmu_error_in_cons(struct kunit *test)
+{
+	hw.illegal = CMDQ_OP_CMD_SYNC;
+	KUNIT_EXPECT_EQ(test, hw_suspend(), -ETIMEDOUT);
+	KUNIT_EXPECT_STREQ(test, hw_transaction(), "aborted");
+
+	hw.illegal = U8_MAX;
+	KUNIT_EXPECT_EQ(test, hw_suspend(), 0);
+	hw_lose_power();
+	hw_up(test);
+}
+
+/* Test that events of before are in the log, and the queue goes on where it was. */
+static void smmu_events(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 1; i <= 3; i++) {
+		hw_event();
+		KUNIT_EXPECT_EQ(test, hw_unread(), 1);
+		hw_cycle(test);
+		KUNIT_EXPECT_EQ(test, hw_unread(), 0);
+		KUNIT_EXPECT_EQ(test, hw_smmu()->evtq.q.llq.prod,
+				*hw_reg(ARM_SMMU_EVTQ_PROD + SZ_64K));
+		KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "event: F_TRANSLATION"), i);
+	}
+}
+
+/* Test the same of requests for pages. */
+static void smmu_page_requests(struct kunit *test)
+{
+	hw_exit(test);
+	hw_init(test, IDR0_PRI);
+	hw_page_request();
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "unexpected PRI request"), 1);
+	hw_expect_alive(test);
+}
+
+/* Interrupts that are messages: two of ours, and one that only gets to the line as one */
+static void hw_use_msis(struct kunit *test, struct msi_desc *descs)
+{
+	static const u16 index[HW_MSIS] = { GERROR_MSI_INDEX, EVTQ_MSI_INDEX };
+	struct msi_msg msg = { .address_hi = 1 };
+	unsigned int i;
+	int irq;
+
+	irq = irq_alloc_descs(-1, 1, HW_MSIS, NUMA_NO_NODE);
+	KUNIT_ASSERT_GT(test, irq, 0);
+	for (i = 0; i < HW_MSIS; i++) {
+		descs[i].irq = irq + i;
+		descs[i].nvec_used = 1;
+		descs[i].msi_index = index[i];
+		descs[i].dev = &hw.pdev->dev;
+		irq_set_msi_desc(irq + i, &descs[i]);
+	}
+	hw_smmu()->gerr_irq = irq;
+	hw_smmu()->evtq.q.irq = irq + 1;
+
+	*hw_reg(ARM_SMMU_IRQ_CTRLACK) = 0;
+	for (i = 0; i < HW_MSIS; i++) {
+		msg.address_lo = 0x1000 * (i + 1);
+		msg.data = 8 + i;
+		arm_smmu_write_msi_msg(&descs[i], &msg);
+	}
+}
+
+static void hw_drop_msis(const struct msi_desc *descs)
+{
+	hw_smmu()->gerr_irq = 0;
+	hw_smmu()->evtq.q.irq = 0;
+	irq_set_msi_desc(descs[0].irq, NULL);
+	irq_set_msi_desc(descs[1].irq, NULL);
+	irq_free_descs(descs[0].irq, HW_MSIS);
+}
+
+static void hw_expect_msi(struct kunit *test, unsigned int cfg, u64 address, u32 data)
+{
+	KUNIT_EXPECT_EQ(test, hw_reg64(cfg), address);
+	KUNIT_EXPECT_EQ(test, *hw_reg(cfg + 8), data);
+	/* Device-nGnRE */
+	KUNIT_EXPECT_EQ(test, *hw_reg(cfg + 12), 1);
+}
+
+/* Test that messages go where they went, when they are enabled. */
+static void smmu_msis(struct kunit *test)
+{
+	struct msi_desc descs[HW_MSIS] = { };
+
+	hw_use_msis(test, descs);
+	hw_cycle(test);
+	hw_expect_msi(test, ARM_SMMU_GERROR_IRQ_CFG0, SZ_4G + 0x1000, 8);
+	hw_expect_msi(test, ARM_SMMU_EVTQ_IRQ_CFG0, SZ_4G + 0x2000, 9);
+	hw_drop_msis(descs);
+}
+
+/* Test that a line that becomes a message elsewhere is no message of the SMMU. */
+static void smmu_msi_of_bridge(struct kunit *test)
+{
+	struct msi_desc descs[HW_MSIS] = { };
+	struct platform_device *bridge;
+
+	bridge = platform_device_register_simple("fake-bridge", PLATFORM_DEVID_NONE, NULL, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, bridge);
+	hw_use_msis(test, descs);
+	descs[0].dev = &bridge->dev;
+	platform_set_drvdata(bridge, hw_smmu());
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw_reg64(ARM_SMMU_GERROR_IRQ_CFG0), 0);
+	hw_expect_msi(test, ARM_SMMU_EVTQ_IRQ_CFG0, SZ_4G + 0x2000, 9);
+	hw_drop_msis(descs);
+	platform_device_unregister(bridge);
+}
+
+/* Test that what another system left in the registers of messages is not used. */
+static void smmu_msis_of_others(struct kunit *test)
+{
+	hw_down(test);
+	*hw_reg(ARM_SMMU_GERROR_IRQ_CFG0) = SZ_4K;
+	*hw_reg(ARM_SMMU_EVTQ_IRQ_CFG0) = SZ_4K;
+	hw_up(test);
+	KUNIT_EXPECT_EQ(test, hw_reg64(ARM_SMMU_GERROR_IRQ_CFG0), 0);
+	KUNIT_EXPECT_EQ(test, hw_reg64(ARM_SMMU_EVTQ_IRQ_CFG0), 0);
+}
+
+/* Test that an SMMU that cannot be suspended works as before, and can be later. */
+static void smmu_suspend_fails(struct kunit *test)
+{
+	const struct fail_case *param = test->param_value;
+	int ret;
+
+	param->fail();
+	ret = hw_suspend();
+	KUNIT_EXPECT_EQ(test, ret, -ETIMEDOUT);
+	hw_heal();
+	/* If it did not do that for its driver either, the next cycle gets it back. */
+	if (READ_ONCE(hw_smmu()->suspended))
+		KUNIT_EXPECT_EQ(test, hw_resume(), 0);
+	hw_expect_alive(test);
+	hw_cycle(test);
+}
+
+/* Test that DMA stays blocked if it cannot be set up again, until a later cycle. */
+static void smmu_resume_fails(struct kunit *test)
+{
+	const struct fail_case *param = test->param_value;
+
+	hw_down(test);
+	hw_lose_power();
+	param->fail();
+	KUNIT_EXPECT_EQ(test, hw_resume(), -ETIMEDOUT);
+	KUNIT_EXPECT_STREQ(test, hw_transaction(), "aborted");
+	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "DMA is blocked"), 1);
+	hw_heal();
+
+	KUNIT_EXPECT_EQ(test, hw_suspend(), 0);
+	hw_lose_power();
+	hw_up(test);
+}
+
+/* Test that nothing is promised of an SMMU that does not even block DMA. */
+static void smmu_resume_fails_to_block(struct kunit *test)
+{
+	hw_down(test);
+	hw.deaf_gbpa = true;
+	KUNIT_EXPECT_EQ(test, hw_resume(), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "DMA is blocked"), 0);
+	hw_heal();
+	hw_up(test);
+}
+
+/*
+ * Test that another SMMU is not used, though the kernel that read the image has set it
+ * up, and that the one that was there is used again.
+ */
+static void smmu_is_another(struct kunit *test)
+{
+	const struct id_case *param = test->param_value;
+
+	hw_down(test);
+	*hw_reg(param->reg) ^= param->bits;
+	*hw_reg(ARM_SMMU_CR0) = *hw_reg(ARM_SMMU_CR0ACK) = CR0_SMMUEN;
+	*hw_reg(ARM_SMMU_STRTAB_BASE) = SZ_16M;
+	KUNIT_EXPECT_EQ(test, hw_resume(), -ENODEV);
+	hw_expect_dead(test);
+	/* By its own driver, so to speak */
+	hw.mistranslated = false;
+
+	KUNIT_EXPECT_EQ(test, hw_suspend(), 0);
+	*hw_reg(param->reg) ^= param->bits;
+	hw_up(test);
+}
+
+/* Test that a register that says nothing of what the driver may use does not matter. */
+static void smmu_is_the_same(struct kunit *test)
+{
+	hw_down(test);
+	*hw_reg(ARM_SMMU_IDR0 + 8) ^= 1;
+	hw_up(test);
+}
+
+static void hw_impl_disable(struct arm_smmu_device *smmu)
+{
+	hw.seen = smmu->suspended && !strcmp(hw_transaction(), "translated") ?
+		  "disabled" : "too early";
+}
+
+static int hw_impl_reset(struct arm_smmu_device *smmu)
+{
+	hw.seen = hw_enabled(CR0_SMMUEN) ? "reset" : "too early";
+
+	return 0;
+}
+
+static const struct arm_smmu_impl_ops hw_impl_ops = {
+	.device_disable = hw_impl_disable,
+	.device_reset = hw_impl_reset,
+};
+
+/* Test that an implementation's queues go when nobody issues commands any more. */
+static void smmu_implementation(struct kunit *test)
+{
+	hw_smmu()->impl_ops = &hw_impl_ops;
+	hw_down(test);
+	KUNIT_EXPECT_STREQ(test, hw.seen, "disabled");
+	hw_up(test);
+	KUNIT_EXPECT_STREQ(test, hw.seen, "reset");
+	hw_smmu()->impl_ops = NULL;
+}
+
+static bool hw_is_linked(struct device *dev)
+{
+	struct device_link *link;
+
+	list_for_each_entry(link, &dev->links.suppliers, c_node)
+		if (link->supplier == &hw.pdev->dev)
+			return true;
+
+	return false;
+}
+
+/* A device behind it, as the IOMMU core probes it */
+static struct device *hw_plug(struct kunit *test)
+{
+	struct platform_device *master;
+	u32 sid = HW_SID;
+
+	master = platform_device_register_simple("fake-master", PLATFORM_DEVID_NONE, NULL, 0);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, master);
+	scoped_guard(mutex, &iommu_probe_device_lock)
+		KUNIT_ASSERT_EQ(test, iommu_fwspec_init(&master->dev, &hw.fwnode), 0);
+	KUNIT_ASSERT_EQ(test, iommu_fwspec_add_ids(&master->dev, &sid, 1), 0);
+	KUNIT_ASSERT_PTR_EQ(test, arm_smmu_probe_device(&master->dev), &hw_smmu()->iommu);
+
+	return &master->dev;
+}
+
+static void hw_unplug(struct device *dev)
+{
+	arm_smmu_release_device(dev);
+	dev_iommu_priv_set(dev, NULL);
+	platform_device_unregister(to_platform_device(dev));
+}
+
+/* What the stream table says of it, which the SMMU has to read again */
+static u64 hw_stream(void)
+{
+	const u64 *table = phys_to_virt(hw_reg64(ARM_SMMU_STRTAB_BASE) &
+					STRTAB_BASE_ADDR_MASK);
+
+	return table[HW_SID * NUM_ENTRY_QWORDS] & STRTAB_STE_0_CFG;
+}
+
+/* Test that what is behind the SMMU is suspended before it. */
+static void smmu_link(struct kunit *test)
+{
+	struct device *dev = hw_plug(test);
+
+	KUNIT_EXPECT_TRUE(test, hw_is_linked(dev));
+	hw_unplug(dev);
+}
+
+/* Test that a device that goes while the SMMU is suspended has no DMA afterwards. */
+static void smmu_unplugged(struct kunit *test)
+{
+	struct device *dev = hw_plug(test);
+	unsigned int commands;
+
+	arm_smmu_attach_dev_identity(&arm_smmu_identity_domain, dev,
+				     &arm_smmu_blocked_domain);
+	KUNIT_ASSERT_EQ(test, hw_stream(),
+			FIELD_PREP(STRTAB_STE_0_CFG, STRTAB_STE_0_CFG_BYPASS));
+	hw_down(test);
+	commands = hw.commands;
+	arm_smmu_attach_dev_blocked(&arm_smmu_blocked_domain, dev,
+				    &arm_smmu_identity_domain);
+	hw_unplug(dev);
+	KUNIT_EXPECT_EQ(test, hw.commands, commands);
+	hw_up(test);
+	KUNIT_EXPECT_EQ(test, hw_stream(),
+			FIELD_PREP(STRTAB_STE_0_CFG, STRTAB_STE_0_CFG_ABORT));
+}
+
+static int smmu_init(struct kunit *test)
+{
+	hw_init(test, 0);
+
+	return 0;
+}
+
+static struct kunit_case smmu_cases[] = {
+	KUNIT_CASE_PARAM(smmu_lost_all, sleep_gen_params),
+	KUNIT_CASE(smmu_lost_nothing),
+	KUNIT_CASE(smmu_queue_wraps),
+	KUNIT_CASE(smmu_gbpa_as_before),
+	KUNIT_CASE(smmu_el2),
+	KUNIT_CASE(smmu_error_pending),
+	KUNIT_CASE(smmu_illegal_command),
+	KUNIT_CASE(smmu_error_in_cons),
+	KUNIT_CASE(smmu_events),
+	KUNIT_CASE(smmu_page_requests),
+	KUNIT_CASE(smmu_msis),
+	KUNIT_CASE(smmu_msi_of_bridge),
+	KUNIT_CASE(smmu_msis_of_others),
+	KUNIT_CASE_PARAM(smmu_suspend_fails, suspend_fails_gen_params),
+	KUNIT_CASE_PARAM(smmu_resume_fails, resume_fails_gen_params),
+	KUNIT_CASE(smmu_resume_fails_to_block),
+	KUNIT_CASE_PARAM(smmu_is_another, id_gen_params),
+	KUNIT_CASE(smmu_is_the_same),
+	KUNIT_CASE(smmu_implementation),
+	KUNIT_CASE(smmu_link),
+	KUNIT_CASE(smmu_unplugged),
+	{ }
+};
+
+static struct kunit_suite smmu_suite = {
+	.name = "virtio_smmu",
+	.suite_init = hw_suite_init,
+	.suite_exit = hw_suite_exit,
+	.init = smmu_init,
+	.exit = hw_exit,
+	.test_cases = smmu_cases,
+};
+
+kunit_test_suite(smmu_suite);
+
+MODULE_DESCRIPTION("KUnit tests for arm-smmu-v3 in system sleep");
+MODULE_LICENSE("GPL");
