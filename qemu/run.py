@@ -213,7 +213,7 @@ def parse_args(known):
     runner.add_argument("--expect", choices=("pass", "fail", "hang", "error"), default="pass",
                         help="a guest passes if it ends so: fail is the way of "
                         "a kernel without the patches, hang and error are those "
-                        "behind a virtio-iommu (default pass)")
+                        "behind an IOMMU (default pass)")
     runner.add_argument("--timeout", type=number, metavar="SECONDS", default=0,
                         help="without a line on the console, after which a guest is given up; "
                         "what it waits for a processor does not count (default: by kind)")

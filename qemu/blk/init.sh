@@ -8,8 +8,9 @@
 # VIRTIO_NOIRQ_VARIANT=NAME	variant to test
 # VIRTIO_NOIRQ_SWAP=ADDRESS	virtio-mmio device that is the swap disk
 # VIRTIO_NOIRQ_CHECKS=power,...	an SMMU that loses its registers in each cycle, see
-#				power/virtio_noirq_power.c; domain: a device that
-#				does, see domain/virtio_noirq_domain.c
+#				power/virtio_noirq_power.c; "blocked" in the place of
+#				"power": and one that cannot be set up again; "domain":
+#				a device that does, see domain/virtio_noirq_domain.c
 # VIRTIO_NOIRQ_RESUME=1		go on from the image in the swap disk
 
 tests=/kselftest/drivers/virtio
@@ -81,9 +82,20 @@ check_domain()
 	file_says "$domain/touched" 0
 }
 
+# Nothing got through, and nothing does, to what is mapped and to what is not.
+check_blocked()
+{
+	power=$debugfs/virtio_noirq_power
+	blocked=$(cat "$power/blocked")
+	echo 0 > "$power/write" && echo 1 > "$power/write" &&
+	file_says "$power/lost" "[1-9][0-9]*" &&
+	file_says "$power/leaked" 0 &&
+	file_says "$power/blocked" "$((blocked + 2))"
+}
+
 IFS=,
 case ,$VIRTIO_NOIRQ_CHECKS, in
-*,power,*) insmod /modules/virtio_noirq_power.ko ;;
+*,power,* | *,blocked,*) insmod /modules/virtio_noirq_power.ko ;;
 *,domain,*) insmod /modules/virtio_noirq_domain.ko ;;
 esac
 [ ! "$VIRTIO_NOIRQ_SWAP" ] || bind_swap "$VIRTIO_NOIRQ_SWAP"

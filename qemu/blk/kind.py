@@ -28,18 +28,17 @@ AGAIN = 4  # times that, on a host that is too busy
 # The places of PCI are few: an IOMMU is in that of the first device.
 FIRST_PLACE, BESIDE_IT = (f"addr=1.{function},multifunction=on" for function in (0, 1))
 # An IOMMU: QEMU's device or what the machine has, the type of domain that the kernel uses
-# with it, and what makes the kernel do so
-Iommu = collections.namedtuple("Iommu", "device machine domain parameters")
+# with it, what makes the kernel do so, and what it says if the IOMMU does not answer
+Iommu = collections.namedtuple("Iommu", "device machine domain parameters silent")
 IOMMUS = {
-    "-": Iommu(None, None, None, {}),
-    "viommu": Iommu("virtio-iommu-pci", None, "DMA", {}),
+    "-": Iommu(None, None, None, {}, None),
+    "viommu": Iommu("virtio-iommu-pci", None, "DMA", {}, "no answer within 5000 ms"),
     # The disk would work in no domain, too, if it were not blocked then.
     "viommu-same": Iommu("virtio-iommu-pci,boot-bypass=off", None, "identity",
-                         {"iommu.passthrough": 1}),
-    "smmu": Iommu(None, "iommu=smmuv3", "DMA", {})}
+                         {"iommu.passthrough": 1}, "no answer within 5000 ms"),
+    "smmu": Iommu(None, "iommu=smmuv3", "DMA", {}, "CMD_SYNC timeout")}
 # A device whose DMA anybody can start: qemu/blk/power
 EDU = "edu,dma_mask=0xffffffffffff"
-POWER = ("power", "domain")  # cases in which something loses its power
 RNG_PLACE = 30  # of an entropy device: its virtio-mmio bus
 SWAP_PLACE = 31  # of a disk: its virtio-mmio bus
 
@@ -56,17 +55,25 @@ FAILS = {
     "virtio_noirq_consumer": ("consumer", 'write_file("/sys/power/state", env->state) (-110)'),
     "virtio_noirq_soak": ("nothing_lost_nothing_grown", 'sum_of(env, "freezes") (0)')}
 
-# What has to be on the console without virtio-iommu in the noirq phase: the machine hangs
-# in the first test, or with the first patch of the series it is told why nothing works.
-LOST = {"hang": "#  RUN ", "error": "no answer within 5000 ms"}
-HANG = 30  # seconds without a line from a guest that has to hang; others take 2 for the test
+# How a guest has to end whose IOMMU does not survive a sleep: it hangs in the first test, or
+# it is told why nothing works, and may take its time until a test has failed.
+LOST = {"hang": ("timeout",), "error": ("fail", "timeout")}
+HANG = 60  # seconds to the end of such a guest, whatever it says; others take 2 for the test
 
-# The disks of a machine that the system comes back in from hibernation, by the case, and
-# what the kernel says of them
+# The machine that the system comes back in from hibernation, by the case: what the kernel
+# says of it; a property of its disks; what machine it is
+Other = collections.namedtuple("Other", "message disk machine", defaults=("", ""))
 OTHERS = {
-    "other-features": ("event_idx=off", "virtio: device no longer offers features"),
-    "other-queue": ("queue-size=64", "but the device now takes 64"),
-    "other-vectors": ("vectors=1", "reset_vqs failed: -16")}
+    "other-features": Other("virtio: device no longer offers features", disk="event_idx=off"),
+    "other-queue": Other("but the device now takes 64", disk="queue-size=64"),
+    "other-vectors": Other("reset_vqs failed: -16", disk="vectors=1"),
+    # Its SMMU has no stage 2.
+    "other-smmu": Other("DMA is blocked", machine="virt-9.1")}
+
+# What a virtio-iommu was told of the disk, the first device of its bus, in the case unplug:
+# to attach it at boot, in the cycle before, when it is back and in the cycle after; and to
+# detach it once
+UNPLUG_TRACE = {"virtio_iommu_attach": 4, "virtio_iommu_detach": 1}
 
 # What disk0 is besides
 TREES = {
@@ -94,7 +101,6 @@ class Guest(guest.Guest):
     heard = 0   # bytes of the console
 
     def __init__(self, cell, settings):
-        # property and message, of a case that comes back with other disks
         self.other = OTHERS.get(cell.case)
         if cell.case == "hibernate" or self.other:
             self.swap = SWAP_PLACE
@@ -127,8 +133,7 @@ class Guest(guest.Guest):
     @property
     def silence(self):
         """How many seconds without a line on the console count as a hang."""
-        hangs = self.lost == "hang" and not self.settings.timeout
-        return HANG if hangs else super().silence
+        return HANG if self.lost and not self.settings.timeout else super().silence
 
     @property
     def share(self):
@@ -151,7 +156,8 @@ class Guest(guest.Guest):
     @property
     def checks(self):
         """What init looks at in the end."""
-        return [case for case in POWER if case == self.cell.case] + self.kernel.checks
+        own = {"other-smmu": "blocked", "domain": "domain"}.get(self.cell.case, "power")
+        return [own] * (self.cell.needs_edu or own == "domain") + self.kernel.checks
 
     def tests(self):
         """Return the selftests that run: one is enough to show what does not work."""
@@ -175,7 +181,7 @@ class Guest(guest.Guest):
 
     @property
     def lost(self):
-        """How a guest has to fail whose virtio-iommu does not survive a sleep, if so."""
+        """How a guest has to fail whose IOMMU does not survive a sleep, if so."""
         return self.settings.expect if self.settings.expect in LOST else None
 
     @property
@@ -189,8 +195,8 @@ class Guest(guest.Guest):
         """Return whether this test failed first, and so."""
         if self.lost:
             with open(self.path("console.log"), encoding="utf-8", errors="replace") as console:
-                seen = LOST[self.lost] in console.read()
-            return seen and verdict == ("timeout" if self.lost == "hang" else "fail")
+                seen = (self.iommu.silent if self.lost == "error" else "#  RUN ") in console.read()
+            return seen and verdict in LOST[self.lost]
         test, reason = self.fails
         log = self.log()
         failed = [found["name"].split(".")[-1] for found in log.tests if found["result"] == "fail"]
@@ -200,6 +206,13 @@ class Guest(guest.Guest):
     def iommu(self):
         """The IOMMU that the devices are behind."""
         return IOMMUS[matrix.BUSES[self.cell.bus].iommu]
+
+    @property
+    def machine_type(self):
+        """QEMU's machine, with its options."""
+        if not self.now.machine:
+            return super().machine_type
+        return self.now.machine + self.machine_options
 
     @property
     def machine_options(self):
@@ -227,11 +240,12 @@ class Guest(guest.Guest):
             "CHECKS": ",".join(self.checks), "WINDOW": 1 if self.kernel.checks else "",
             "SWAP": guest.address(SWAP_PLACE) + ".virtio_mmio" if swaps else "",
             "RESUME": 1 if self.boots else "",
-            "REPLACED": f'"{self.other[1]}"' if self.other else ""}
+            "REPLACED": f'"{self.other.message}"' if self.other else "",
+            "BLOCKED": 1 if self.other and not self.other.disk else ""}
         return {**{"VIRTIO_NOIRQ_" + name: value for name, value in found.items()},
                 **self.iommu.parameters,
                 # Commands for what is unmapped come at once, not by a timer
-                **({"iommu.strict": 1} if cell.case == "power" else {})}
+                **({"iommu.strict": 1} if cell.needs_edu else {})}
 
     def machine(self):
         """Return QEMU's arguments for the machine."""
@@ -247,7 +261,18 @@ class Guest(guest.Guest):
         """Return QEMU's arguments for the devices and the console."""
         return ["-qmp", "stdio", "-chardev", "file,id=console,append=on,path="
                 f"{self.path('console.log')}", "-serial", "chardev:console", "-global",
-                "virtio-mmio.force-legacy=" + self.cell.force_legacy, *self.disks()]
+                "virtio-mmio.force-legacy=" + self.cell.force_legacy,
+                *(word for name in self.trace for word in ("-trace", name)), *self.disks()]
+
+    @property
+    def trace(self):
+        """What QEMU tells of the IOMMU, and how often it has to."""
+        return UNPLUG_TRACE if self.cell.case == "unplug" and self.iommu.device else {}
+
+    @property
+    def now(self):
+        """What is other in the machine that is to boot."""
+        return self.other if self.other and self.boots else Other("")
 
     def attach(self, kind, place, *properties):
         """Return QEMU's arguments for a device in a place of the bus."""
@@ -270,13 +295,13 @@ class Guest(guest.Guest):
     def disks(self):
         """Return QEMU's arguments for the devices under test."""
         args = self.iommu_device()
-        others = self.other[:1] if self.other and self.boots else ()
+        others = [self.now.disk] if self.now.disk else []
         for place in range(self.cell.devices):
             image = os.path.join(self.settings.out, f"disk{place}.img")
             # A snapshot can be resized; nobody writes to the image.
             args += guest.drive(f"disk{place}", image + ",snapshot=on")
             args += self.attach("blk", place, f"drive=disk{place}", *self.cell.properties, *others)
-        if self.cell.case == "power":
+        if self.cell.needs_edu:
             args += ["-device", f"{EDU},bus={self.root_bus}"]
         if self.cell.case == "example":
             args += self.attach("rng", RNG_PLACE)
@@ -331,6 +356,15 @@ class Guest(guest.Guest):
         wanted = log.slept if self.in_s3 else 0
         return "" if seen == wanted else f"{seen} sleeps in S3 by QEMU's count, not {wanted}"
 
+    def iommu_fault(self):
+        """Return what is wrong if the IOMMU was told otherwise of the disk, or ""."""
+        with open(self.path("qemu.log"), encoding="utf-8", errors="replace") as file:
+            log = file.read()
+        disk = 0x100 if self.cell.behind_port else 8
+        seen = {name: len(re.findall(rf"^{name} .*\bendpoint={disk}$", log, re.MULTILINE))
+                for name in self.trace}
+        return "" if seen == self.trace else f"the IOMMU was told {seen} of the disk"
+
     def progress(self):
         """Return "packed (virtio_noirq_test, test 2 of 7)"."""
         return f"{self.cell.name} ({self.log().progress()})"
@@ -345,7 +379,8 @@ class Guest(guest.Guest):
         """Write the result if the guest ended or took too long."""
         spoke = self.listen()
         status = self.process.poll()
-        if status is None and not self.patience.exhausted(self.process.pid, spoke):
+        if status is None and not self.patience.exhausted(
+                self.process.pid, spoke and not self.lost):
             return False
         self.stop()
         log = self.log()
@@ -354,10 +389,10 @@ class Guest(guest.Guest):
             self.boot()
             return False
         if status is None:
-            verdict = "timeout", f"not a line for {self.silence} s, in {self.progress()}"
+            verdict = "timeout", f"no progress for {self.silence} s, in {self.progress()}"
         else:
             verdict = judge(log, self.programs(), self.cell.variant, self.cycles, status)
-            if verdict[0] == "pass" and (fault := self.sleep_fault(log)):
+            if verdict[0] == "pass" and (fault := self.sleep_fault(log) or self.iommu_fault()):
                 verdict = "fail", fault
         self.write_result(*verdict)
         return True

@@ -33,7 +33,9 @@ FEW = ("pci-split", "pci-legacy", "pci-port-packed", "pci-kept-split_in_order",
        "pci-port-packed_in_order-wakeup",
        "viommu-split-faults", "viommu-packed", "viommu-port-split_in_order",
        "viommu-port-packed_in_order-hibernate", "viommu-same-split",
-       "smmu-packed", "smmu-port-split_in_order", "smmu-split-power", "smmu-packed-hibernate")
+       "viommu-port-packed-unplug",
+       "smmu-packed", "smmu-port-split_in_order", "smmu-split-power", "smmu-packed-hibernate",
+       "smmu-packed-other-smmu", "smmu-split_in_order-unplug")
 SETS = {
     "full": "the whole matrix and all cases",
     "default": "the same on the usual kernel, where the next two are, too",
@@ -107,6 +109,11 @@ class Cell:
         return self.iommu or BUSES[self.bus].iommu != "-"
 
     @property
+    def needs_edu(self):
+        """Whether it has a device behind the SMMU whose DMA anybody can start."""
+        return BUSES[self.bus].iommu == "smmu" and self.case in ("power", "other-smmu", "unplug")
+
+    @property
     def properties(self):
         """The properties of each disk."""
         found = [*LAYOUTS[self.layout][1], *FEATURES[self.features], *BUSES[self.bus].properties]
@@ -126,7 +133,9 @@ class Cell:
             return False  # virtio-mmio has 1024 entries, whatever the device has, and no vectors
         if self.case == "other-vectors" and "vectors=0" in BUSES[self.bus].properties:
             return False
-        if self.case == "power" and BUSES[self.bus].iommu != "smmu":
+        if self.case in ("power", "other-smmu") and BUSES[self.bus].iommu != "smmu":
+            return False
+        if self.case == "unplug" and BUSES[self.bus].iommu == "-":
             return False
         if self.devices == MANY and self.in_s3:
             return False  # its bus has fewer places

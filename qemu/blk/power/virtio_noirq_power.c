@@ -18,7 +18,8 @@
  *				to one that was unmapped while it was suspended
  * stuck			right before the SMMU is suspended, switch its command
  *				queue off, so that it cannot be
- * write			write to a page that nobody mapped, now
+ * write			write to a page, now: 0 to a mapped one, 1 to one that nobody
+ *				mapped
  */
 
 #include <linux/debugfs.h>
@@ -247,7 +248,10 @@ DEFINE_DEBUGFS_ATTRIBUTE(power_stray_fops, NULL, power_debugfs_stray, "%llu\n");
 
 static int power_debugfs_write(void *data, u64 value)
 {
-	power_try(power.other, power.other_dma);
+	if (value)
+		power_try(power.other, power.other_dma);
+	else
+		power_try(power.mapped, power.mapped_dma);
 
 	return 0;
 }
