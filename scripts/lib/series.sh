@@ -134,6 +134,12 @@ on_tree()
 	BASE=$dir/base			# what was changed, untouched
 }
 
+# on_xen: whether it is one of Xen.
+on_xen()
+{
+	[[ $TREE_NAME == xen-* ]]
+}
+
 # on_v73 SERIES: whether it is one of those that most is about.
 on_v73()
 {
@@ -357,15 +363,20 @@ check_blobs()
 		have=$(blob "$dir/$path")
 		[[ $have == "$want" ]] || {
 			version=$(kernel_version "$dir")
-			die "$name${version:+ (Linux $version)} is not $tree: $path is blob ${have:0:12}, expected ${want:0:12}; use a $tree or ${tree#v}.y tree"
+			die "$name${version:+ ($version)} is not $tree: $path is blob ${have:0:12}, expected ${want:0:12}; use a $tree or ${tree#v}.y tree"
 		}
 	done < <(stack_base "$3")
 }
 
-# kernel_version DIR: 7.3.4, or nothing if DIR is no kernel tree.
+# kernel_version DIR: 7.3.4, or that of Xen, or nothing if DIR is neither's tree.
 kernel_version()
 {
 	[[ -f $1/Makefile ]] || return 0
+	[[ ! -f $1/xen/Makefile ]] || {
+		awk '/XEN_VERSION +=/ { v = $NF } /XEN_SUBVERSION +=/ { s = $NF } $2 == "XEN_EXTRAVERSION" { e = $NF; sub(/\$.*/, "", e) }
+			NR > 10 { exit } END { if (v != "") print v "." s e }' "$1/xen/Makefile"
+		return
+	}
 	awk '/^VERSION =/ { v = $3 } /^PATCHLEVEL =/ { p = $3 } /^SUBLEVEL =/ { s = $3 } /^EXTRAVERSION =/ { e = $3 }
 		NR > 10 { exit } END { if (v != "" && p != "") print v "." p (s > 0 ? "." s : "") e }' "$1/Makefile"
 }
