@@ -34,6 +34,16 @@ arch_setup()
 	KMAKE=(make --no-print-directory "ARCH=$KARCH" "CROSS_COMPILE=$CROSS" "CC=$KCC")
 }
 
+# xen_setup: the same for Xen on arm64, whose tree and build are then in TREE and OUT.
+xen_setup()
+{
+	need_arch arm64
+	IMAGE=xen
+	KMAKE=(make --no-print-directory XEN_TARGET_ARCH=arm64 "CROSS_COMPILE=$CROSS" "CC=$KCC"
+		XEN_BUILD_DATE=Thu-Jan--1-00:00:00-UTC-1970 XEN_WHOAMI=virtio-noirq XEN_DOMAIN=localhost)
+	TREE=$STACKS/linux/xen
+}
+
 # need_arch ARCH: the same, or the end.
 need_arch()
 {
