@@ -145,6 +145,7 @@ class Guest:
     least_memory = 256  # MiB
     loglevel = 5
     swap = None         # the virtio-mmio bus of the swap disk, if there is one
+    reserved = ""       # memory that is not the guest's, as text for its device tree
     root = ""           # the kind whose init it has
     selftests = True    # are in its root
     expectation = "fails, as expected"
@@ -291,7 +292,7 @@ class Guest:
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         own = subprocess.run(["dtc", "-q", "-I", "dtb", "-O", "dts", tree],
                              **quiet, stdout=subprocess.PIPE, text=True)
-        self.write("machine.dts", own.stdout + text)
+        self.write("machine.dts", own.stdout.replace("\n", f"\n{self.reserved}\n", 1) + text)
         subprocess.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", tree,
                         self.path("machine.dts")], **quiet)
 

@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Xen with a small dom0, whose IOMMU is suspended and resumed by a key (key.c), while a
+device goes on with DMA. What came of it is looked at from outside, by qtest and in RAM."""
+
+import collections
+import os
+import re
+import select
+import subprocess
+import tempfile
+import threading
+import time
+
+import guest
+from tables import configs
+from xen import machine
+from xen.machine import (ABORT, CMDQ_BASE, CMDQ_CONS, CR0, GBPA, IRQ_CTRL, SMMUEN, STREAM,
+                         Machine, Memory)
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SETS = {"full": "all cases", "check": "none", "default": "all cases"}
+GROUPS = ("all",)
+
+MEMORY = 1024               # MiB, the last of which are nobody's
+HIDDEN = 16
+DOM0, DOM0_USES = 256, 192  # MiB
+UNMAPPED = machine.RAM + (MEMORY - HIDDEN // 2 << 20)
+KERNEL, ROOT = 0x50000000, 0x58000000
+NOWHERE = 0x30000000000     # no memory is there
+LIMIT = 30                  # seconds for anything that a guest is to say
+EVENT = re.compile(r"event 0x10 received:" + r"\n.*0x([0-9a-f]{16})" * 3)
+BANK = re.compile(r"BANK\[0\] 0x([0-9a-f]+)-0x([0-9a-f]+) ")
+
+Cell = collections.namedtuple("Cell", "name what")
+CELLS = [
+    Cell("xen-cycles", "it loses its registers, and the tables change"),
+    Cell("xen-stuck", "it cannot be suspended, and is put back"),
+    Cell("xen-dead", "it cannot be resumed, which is fatal"),
+    Cell("xen-refused", "the driver has no hooks")]
+
+
+def guests(subset):
+    """Return the guests of a set, (kernel, cell)."""
+    return [(config.name, cell) for config in configs("xen", subset) for cell in CELLS
+            if subset != "check"]
+
+
+def cells():
+    """Return all cells by their names."""
+    return {cell.name: cell for cell in CELLS}
+
+
+class Guest(guest.Guest):
+    """One of them."""
+
+    root = "xen"
+    selftests = False
+    needs_host = "is looked at by qtest"
+    least_memory = MEMORY
+
+    def __init__(self, cell, settings):
+        self.tests, self.text, self.read = [], "", 0
+        self.thread = self.machine_now = None
+        self.events, self.mapped = 0, None
+        self.fault = self.socket = ""
+        super().__init__(cell, settings)
+
+    def own_cycles(self):
+        """Return the times that the IOMMU is suspended."""
+        return 5 if self.cell.name == "xen-cycles" else 1
+
+    def cycles_done(self):
+        """Return how many of them there were."""
+        return self.text.count("IOMMU test: suspended")
+
+    def progress(self):
+        """Return "xen-cycles (cycle 3 of 5)"."""
+        return f"{self.cell.name} (cycle {self.cycles_done()} of {self.cycles})"
+
+    # ---- QEMU
+
+    def key(self):
+        """Return what a result follows from: dom0's kernel, too."""
+        return [*super().key(), guest.digest(self.modules[0][0])]
+
+    reserved = f"/memreserve/ {machine.RAM + (MEMORY - HIDDEN << 20):#x} {HIDDEN << 20:#x};"
+    machine_options = ",virtualization=on,gic-version=3,iommu=smmuv3,memory-backend=ram"
+
+    @property
+    def modules(self):
+        """Dom0's kernel and root, and where they are in memory."""
+        return [(os.path.join(self.kernel.folder, "dom0"), KERNEL),
+                (self.settings.rootfs, ROOT)]
+
+    def machine(self):
+        """Return QEMU's arguments for the machine."""
+        return ["-object", f"memory-backend-file,id=ram,size={MEMORY}M,share=on,"
+                f"mem-path={self.path('ram')}", "-smp", "1"]
+
+    def device_tree(self):
+        """Return what Xen and dom0 start with, and the master behind the SMMU."""
+        kernel, root = (os.path.getsize(file) for file, _ in self.modules)
+        with open(os.path.join(HERE, "xen.dts"), encoding="utf-8") as file:
+            text = file.read()
+        return text % {
+            "dom0": DOM0, "uses": DOM0_USES, "mutant": self.settings.mutant, "kernel": KERNEL,
+            "kernel_size": kernel, "root": ROOT, "root_size": root, "stream": STREAM}
+
+    def command(self):
+        """Return QEMU's command line."""
+        return [
+            self.kernel.emulator, "-machine", self.machine_type, *self.hardware(),
+            "-chardev", "stdio,id=console,signal=off,logappend=on,"
+            f"logfile={self.path('console.log')}", "-serial", "chardev:console",
+            "-qtest", f"unix:{self.socket},server=on,wait=off", "-qtest-log", "/dev/null",
+            "-device", f"edu,dma_mask=0xffffffffffff,addr={machine.EDU_SLOT}",
+            *(word for file, address in self.modules for word in (
+                "-device", f"loader,file={file},addr={address:#x},force-raw=on")),
+            "-dtb", self.path("machine.dtb"), "-kernel", self.kernel.image]
+
+    def make_device_tree(self, text):
+        """Write it; QEMU wants the RAM's file for that, too."""
+        machine.make_ram(self.path("ram"), MEMORY << 20)
+        super().make_device_tree(text)
+
+    # ---- what happens
+
+    def begin(self):
+        """Follow the guest in a thread."""
+        self.thread = threading.Thread(target=self.live, daemon=True)
+        self.thread.start()
+
+    def live(self):
+        """Boot the guest and do what its case is about."""
+        try:
+            # The path of a socket must be short.
+            with tempfile.TemporaryDirectory(prefix="xen-") as folder:
+                self.socket = os.path.join(folder, "qtest")
+                self.boot(stdout=subprocess.PIPE)
+                self.machine_now = Machine(self.socket, Memory(self.path("ram"), MEMORY << 20))
+                self.begin_dma()
+                getattr(self, "run_" + self.cell.name.partition("-")[2])()
+        except (OSError, TimeoutError) as err:
+            self.fault = self.fault or str(err)
+        finally:
+            super().stop()
+
+    def listen(self):
+        """Read what the console has said, for a moment."""
+        if select.select([self.process.stdout], [], [], 0.05)[0]:
+            data = os.read(self.process.stdout.fileno(), 65536)
+            if not data:
+                raise OSError("QEMU ended")
+            self.text += data.decode(errors="replace").replace("\r", "")
+
+    def wait(self, pattern):
+        """Wait for a line after the last one that was waited for; return its match."""
+        end = time.monotonic() + (self.settings.timeout or LIMIT)
+        while not (match := re.compile(pattern + ".*\n").search(self.text, self.read)):
+            if time.monotonic() > end:
+                raise TimeoutError(f"the console does not say '{pattern}'")
+            self.listen()
+        self.read = match.end()
+        return match
+
+    def press(self, key="."):
+        """Press a key on Xen's console."""
+        self.process.stdin.write(key.encode())
+
+    def step(self, name):
+        """Press a key; return the result of the step that it ends in."""
+        self.press("S" if name == "interrupts off" else ".")
+        return int(self.wait(rf"IOMMU test: {name} \((-?\d+)\)")[1])
+
+    def expect(self, name, good, why=""):
+        """Take the result of a test, which may be made several times."""
+        for test in self.tests:
+            if test["name"] == name:
+                break
+        else:
+            test = {"name": name, "result": "pass"}
+            self.tests.append(test)
+        if not good:
+            test["result"] = "fail"
+            self.fault = self.fault or f"{name}: {why or 'see console.log'}"
+            if self.settings.mutant:
+                raise OSError(self.fault)
+
+    def arrives(self, name):
+        """Expect DMA to the page that is mapped to arrive, and to the other one not to."""
+        self.expect(f"{name}_mapped_arrives", self.machine_now.arrives(self.mapped))
+        self.blocked(name)
+        self.events += 1
+
+    def blocked(self, name):
+        """Expect DMA to the page that is not mapped to be blocked."""
+        self.expect(f"{name}_unmapped_blocked", not self.machine_now.arrives(UNMAPPED))
+
+    def seen(self, name):
+        """Expect Xen to have logged each DMA to the page that is not mapped."""
+        end = time.monotonic() + 2
+        while time.monotonic() < end and self.count_events() < self.events:
+            self.listen()
+        found = self.count_events()
+        self.expect(name, found == self.events, f"{found} events logged, not {self.events}")
+
+    def count_events(self):
+        """Return how many translation faults of the device were logged."""
+        wanted = f"{STREAM:08x}00000010", f"{UNMAPPED:016x}"
+        return sum((first, third) == wanted for first, _, third in EVENT.findall(self.text))
+
+    def begin_dma(self):
+        """Wait for dom0, and set up the device."""
+        bank = self.wait(BANK.pattern)
+        self.mapped = int(bank[2], 16) - (8 << 20)
+        self.wait("# dom0 lives, 1")
+        self.machine_now.start_device(self.mapped)
+        self.arrives("before")
+        self.seen("before_event")
+
+    def lives(self):
+        """Expect dom0 to go on."""
+        self.read = len(self.text)
+        self.wait("# dom0 lives")
+        self.expect("dom0_goes_on", True)
+
+    def works(self, name):
+        """Expect the SMMU to work, with its interrupts."""
+        smmu = self.machine_now
+        self.seen(name + "_events_kept")
+        self.arrives(name)
+        self.seen(name + "_event_interrupt")
+        self.expect(name + "_no_error", not smmu.get(CMDQ_CONS) >> 24,
+                    f"CMDQ_CONS is {smmu.get(CMDQ_CONS):#x}")
+        self.read = len(self.text)
+        forget = smmu.inject_command()
+        self.expect(name + "_error_interrupt", forget())
+        self.wait("CMDQ error .*Illegal command")
+        self.lives()
+
+    def cycle(self, meanwhile=None, mapped=True):
+        """Suspend and resume, and lose the registers in between."""
+        smmu = self.machine_now
+        self.step("interrupts off")
+        self.blocked("pending")
+        self.events += mapped
+        smmu.leave_error()
+        result = self.step("suspended")
+        self.expect("suspends", not result, f"iommu_suspend() returned {result}")
+        if result:
+            return
+        self.expect("suspended_mapped_blocked", not smmu.arrives(self.mapped))
+        self.blocked("suspended")
+        self.expect("suspended_is_off", not smmu.get(CR0) | smmu.get(IRQ_CTRL))
+        if meanwhile:
+            meanwhile()
+        smmu.lose_registers()
+        smmu.leave_error()
+        self.step("resumed")
+
+    def run_cycles(self):
+        """The main case; then with changes that only an SMMU without old entries sees."""
+        smmu, memory = self.machine_now, self.machine_now.memory
+        self.cycle()
+        self.arrives("resumed")
+        # Nothing may pass if it is off, as it was before the resume had come so far.
+        enabled = smmu.get(CR0)
+        smmu.set(CR0, enabled & ~SMMUEN)
+        self.blocked("off")
+        self.expect("off_aborts", smmu.get(GBPA) & ABORT)
+        smmu.set(CR0, enabled)
+        self.step("interrupts on")
+        self.works("after")
+        for name, where in ("entry", smmu.entry()), ("leaf", smmu.leaf(self.mapped)):
+            before = memory.word(where)
+            # An entry that is valid and aborts; a page that is not there
+            self.cycle(lambda: memory.set_word(where, 1 if name == "entry" else 0))
+            self.expect(f"{name}_invalidated", not smmu.arrives(self.mapped))
+            self.step("interrupts on")
+            self.cycle(lambda: memory.set_word(where, before), mapped=name == "leaf")
+            self.arrives(f"{name}_back")
+            self.step("interrupts on")
+        self.lives()
+
+    def run_stuck(self):
+        """Its commands are where no memory is."""
+        smmu = self.machine_now
+        self.step("interrupts off")
+        smmu.ask("writeq", machine.SMMU + CMDQ_BASE, NOWHERE)
+        result = self.step("suspended")
+        self.expect("suspend_fails", result == -110, f"iommu_suspend() returned {result}")
+        self.arrives("restored")
+        self.step("interrupts on")
+        self.works("restored")
+
+    def run_dead(self):
+        """The same, of what Xen will write to that register."""
+        smmu, memory = self.machine_now, self.machine_now.memory
+        places = memory.find(smmu.ask("readq", machine.SMMU + CMDQ_BASE))
+        self.expect("queue_found", len(places) == 1, f"{len(places)} places hold its address")
+        self.step("interrupts off")
+        self.step("suspended")
+        smmu.lose_registers()
+        for place in places:
+            memory.set_word(place, NOWHERE)
+        self.press()
+        # It reboots in five seconds.
+        self.wait("Panic on CPU 0")
+        self.wait("failed to resume")
+        self.expect("resume_is_fatal", True)
+        self.expect("dead_mapped_blocked", not smmu.arrives(self.mapped))
+        self.blocked("dead")
+
+    def run_refused(self):
+        """A driver without hooks."""
+        self.step("interrupts off")
+        result = self.step("suspended")
+        self.expect("suspend_refused", result == -95, f"iommu_suspend() returned {result}")
+        self.arrives("refused")
+        self.step("interrupts on")
+        self.works("refused")
+
+    # ---- its end
+
+    expectation = "Xen calls what is not there, as expected"
+
+    def failed_as_expected(self, verdict):
+        """Return whether Xen panicked."""
+        return verdict == "fail" and "Panic on CPU 0" in self.text
+
+    def stop(self):
+        """End the guest if it still runs."""
+        while self.thread and self.thread.is_alive():
+            if self.process:
+                self.process.kill()
+            self.thread.join(0.1)
+
+    def ended(self):
+        """Write the result if it came to its end."""
+        if self.thread.is_alive():
+            return False
+        if os.path.exists(self.path("ram")):
+            os.unlink(self.path("ram"))
+        self.write_result("fail" if self.fault else "pass", self.fault, self.tests)
+        return True

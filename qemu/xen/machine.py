@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The machine from outside: its memory, its SMMUv3 and a device that does DMA."""
+
+import mmap
+import os
+import socket
+import struct
+import time
+
+RAM = 0x40000000
+ECAM = 0x4010000000
+WINDOW = 0x10000000  # of PCI, where the BAR goes
+
+# QEMU, docs/specs/edu.rst
+EDU_SLOT = 2
+STREAM = EDU_SLOT << 3  # what the SMMU knows it by
+EDU_FROM, EDU_TO, EDU_COUNT, EDU_CMD, EDU_BUFFER = 0x80, 0x88, 0x90, 0x98, 0x40000
+EDU_START, EDU_TO_MEMORY = 1, 2
+PATTERN = b"\x5a\xa5\x3c\xc3"
+DMA_LIMIT = 10  # seconds
+
+# Arm IHI 0070, chapter 6
+SMMU = 0x9050000
+CR0, CR1, CR2, GBPA, IRQ_CTRL = 0x20, 0x28, 0x2c, 0x44, 0x50
+GERROR, GERRORN = 0x60, 0x64
+STRTAB_BASE, STRTAB_BASE_CFG = 0x80, 0x88
+CMDQ_BASE, CMDQ_PROD, CMDQ_CONS = 0x90, 0x98, 0x9c
+EVTQ_BASE, EVTQ_PROD, EVTQ_CONS = 0xa0, 0x100a8, 0x100ac
+SMMUEN, ABORT, UPDATE, CMDQ_ERR = 1, 1 << 20, 1 << 31, 1
+RESET = {GBPA: 0x1000 | UPDATE, **dict.fromkeys((
+    CR0, CR1, CR2, IRQ_CTRL, STRTAB_BASE, STRTAB_BASE + 4, STRTAB_BASE_CFG, CMDQ_BASE,
+    CMDQ_BASE + 4, CMDQ_PROD, CMDQ_CONS, EVTQ_BASE, EVTQ_BASE + 4, EVTQ_PROD, EVTQ_CONS), 0)}
+ADDRESS = 0xffffffffffc0
+COMMAND, ENTRY, DESCRIPTOR = 16, 64, 8  # bytes of a command, of a stream table's entries
+TABLE = 0xfffffffff000
+
+
+class Memory:
+    """The guest's RAM, a file that QEMU shares."""
+
+    def __init__(self, path, size):
+        with open(path, "r+b") as file:
+            self.map = mmap.mmap(file.fileno(), size)
+
+    def place(self, address, size):
+        """Return where it is in the file."""
+        if not RAM <= address <= RAM + len(self.map) - size:
+            raise OSError(f"no RAM is at {address:#x}")
+        return slice(address - RAM, address - RAM + size)
+
+    def read(self, address, size=8):
+        """Return bytes."""
+        return self.map[self.place(address, size)]
+
+    def write(self, address, data):
+        """Write bytes."""
+        self.map[self.place(address, len(data))] = data
+
+    def word(self, address):
+        """Return 64 bits."""
+        return struct.unpack("<Q", self.read(address))[0]
+
+    def set_word(self, address, value):
+        """Write 64 bits."""
+        self.write(address, struct.pack("<Q", value))
+
+    def find(self, value):
+        """Return the addresses of all places that hold these 64 bits."""
+        wanted, found, at = struct.pack("<Q", value), [], -1
+        while (at := self.map.find(wanted, at + 1)) >= 0:
+            if at % 8 == 0:
+                found.append(RAM + at)
+        return found
+
+
+class Machine:
+    """A client of QEMU's qtest, and what can be done by it."""
+
+    def __init__(self, path, memory):
+        self.memory = memory
+        end = time.monotonic() + DMA_LIMIT
+        self.socket = socket.socket(socket.AF_UNIX)
+        while True:
+            try:
+                self.socket.connect(path)
+                break
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+        self.socket.settimeout(DMA_LIMIT)
+        self.file = self.socket.makefile("rw", encoding="ascii")
+
+    def close(self):
+        """Hang up."""
+        self.socket.close()
+
+    def ask(self, *words):
+        """Return the answer to a command, a number, or 0."""
+        self.file.write(" ".join(word if isinstance(word, str) else hex(word)
+                                 for word in words) + "\n")
+        self.file.flush()
+        answer = self.file.readline().split()
+        if answer[:1] != ["OK"]:
+            raise OSError(f"QEMU answers {answer} to {words}")
+        return int(answer[1], 0) if answer[1:] else 0
+
+    # ---- the SMMU
+
+    def get(self, register):
+        """Return the value of a register of the SMMU."""
+        return self.ask("readl", SMMU + register)
+
+    def set(self, register, value):
+        """Write a register of the SMMU."""
+        self.ask("writel", SMMU + register, value)
+
+    def lose_registers(self):
+        """Give them the values that they have after a loss of power."""
+        for register, value in RESET.items():
+            self.set(register, value)
+        self.set(GERRORN, self.get(GERROR))
+
+    def leave_error(self):
+        """Leave a command queue error pending, without an interrupt."""
+        self.set(GERRORN, self.get(GERROR) ^ CMDQ_ERR)
+
+    def entry(self):
+        """Return the address of the device's entry of the stream table."""
+        base = self.ask("readq", SMMU + STRTAB_BASE) & ADDRESS
+        config = self.get(STRTAB_BASE_CFG)
+        split = config >> 6 & 0x1f
+        if not config >> 16 & 3:
+            return base + STREAM * ENTRY
+        descriptor = self.memory.word(base + (STREAM >> split) * DESCRIPTOR)
+        return (descriptor & ADDRESS) + (STREAM & (1 << split) - 1) * ENTRY
+
+    def leaf(self, address):
+        """Return where the page table has what an address is mapped to."""
+        entry = self.entry()
+        config = self.memory.word(entry + 16)
+        table = self.memory.word(entry + 24) & ADDRESS
+        level = 2 - (config >> 38 & 3)
+        shift = 39 - 9 * level
+        at = table + (address >> shift) * 8     # the tables of the first level are one
+        while self.memory.word(at) & 3 == 3 and shift > 12:
+            shift -= 9
+            at = (self.memory.word(at) & TABLE) + (address >> shift & 0x1ff) * 8
+        return at
+
+    def inject_command(self):
+        """Let the SMMU read a command that there is not; return how to forget it.
+
+        That waits for the SMMU to go on behind it, and returns whether it did.
+        """
+        base = self.ask("readq", SMMU + CMDQ_BASE)
+        size = 1 << (base & 0x1f)
+        before = self.get(CMDQ_PROD)
+        self.memory.write((base & ADDRESS) + (before & size - 1) * COMMAND, b"\xff" * COMMAND)
+        behind = before + 1 & 2 * size - 1
+        self.set(CMDQ_PROD, behind)
+
+        def forget():
+            end = time.monotonic() + 1
+            while not (done := self.get(CMDQ_CONS) & 0xffffff == behind) and \
+                    time.monotonic() < end:
+                time.sleep(0.01)
+            self.set(CMDQ_CONS, before)
+            self.set(CMDQ_PROD, before)
+            return done
+        return forget
+
+    # ---- the device
+
+    def start_device(self, address):
+        """Enable it, and let it read the pattern that memory has at an address."""
+        place = ECAM + (EDU_SLOT << 15)
+        self.ask("writel", place + 0x10, WINDOW)
+        self.ask("writew", place + 0x04, 6)
+        self.memory.write(address, PATTERN)
+        self.copy(address, EDU_BUFFER, 0)
+
+    def copy(self, source, target, direction):
+        """Let it copy the pattern, and wait for the end."""
+        for register, value in ((EDU_FROM, source), (EDU_TO, target),
+                                (EDU_COUNT, len(PATTERN)), (EDU_CMD, EDU_START | direction)):
+            self.ask("writeq", WINDOW + register, value)
+        end = time.monotonic() + DMA_LIMIT
+        while self.ask("readq", WINDOW + EDU_CMD) & EDU_START:
+            if time.monotonic() > end:
+                raise TimeoutError("the device's DMA does not end")
+            time.sleep(0.01)
+
+    def arrives(self, address):
+        """Return whether what it writes to an address gets there."""
+        self.memory.write(address, bytes(len(PATTERN)))
+        self.copy(EDU_BUFFER, address, EDU_TO_MEMORY)
+        return self.memory.read(address, len(PATTERN)) == PATTERN
+
+
+def make_ram(path, size):
+    """Make the file for the RAM."""
+    with open(path, "wb") as file:
+        os.truncate(file.fileno(), size)
