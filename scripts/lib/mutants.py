@@ -28,11 +28,16 @@ import time
 from ktap import Printer
 
 RUN = pathlib.Path(__file__).parents[2] / "qemu/run.py"
-CORE = "drivers/virtio/virtio.c"    # has the boot parameter
-PARAMETER = """
+# The file that gets the boot parameter, and how that is declared there
+LINUX = "drivers/virtio/virtio.c", """
 #include <linux/moduleparam.h>
 int virtio_mutant;
 core_param(virtio_mutant, virtio_mutant, int, 0444);
+"""
+XEN = "drivers/passthrough/iommu.c", """
+#include <xen/param.h>
+int virtio_mutant;
+integer_param("virtio_mutant", virtio_mutant);
 """
 FIELDS = ("breaks", "row", "test")
 SLOW = 10   # times as long as without the mutation, plus as many seconds: a hang
@@ -197,8 +202,9 @@ class Kernel:
 
     def __init__(self, args):
         self.tree, self.out = args.tree, args.out
+        self.core, self.parameter = XEN if args.xen else LINUX
         # the C files that mutants may be in or that see the headers
-        self.sources = sorted({path for folder in [pathlib.Path(CORE).parent, *args.build]
+        self.sources = sorted({path for folder in [pathlib.Path(self.core).parent, *args.build]
                                for path in self.tree.glob(f"{folder}/**/*.c")})
         self.log, self.jobs, self.make = args.log, args.jobs, args.make
 
@@ -233,7 +239,7 @@ class Kernel:
             if (self.out / file).with_suffix(".o").exists() \
                     or any(mutant.file == file for mutant in mutants):
                 write(self.out / file, f'{first}#line 1 "{file}"\n{self.mutated(file, mutants)}'
-                                       f'{PARAMETER if file == CORE else ""}')
+                                       f'{self.parameter if file == self.core else ""}')
 
     def build(self, mutants):
         """Build a kernel with these mutants."""
@@ -442,6 +448,7 @@ def parse_args():
     parser.add_argument("--guests", type=pathlib.Path,
                         help="a copy of the kernel's folder: run those that name guests")
     parser.add_argument("--busybox", help="for them")
+    parser.add_argument("--xen", action="store_true", help="the kernel is Xen")
     parser.add_argument("--image", help="the kernel that they boot, in the build folder")
     parser.add_argument("--killed", type=pathlib.Path, help="the folder that remembers results")
     parser.add_argument("--inputs", help="what the results depend on besides the mutants")
