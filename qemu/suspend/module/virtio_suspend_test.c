@@ -44,6 +44,7 @@
 #define VST_FACTOR	0x9E3779B97F4A7C15ULL
 #define VST_INVERSE	0xF1DE83E19937733DULL	/* of the factor, modulo 2^64 */
 #define VST_WAIT_MS	3000
+#define VST_SPIN_MS	100		/* of them, in which -icount gives the host time */
 
 struct vst_buffer {
 	struct virtio_blk_outhdr hdr;
@@ -243,8 +244,12 @@ static bool vst_wait(struct vst *t, unsigned int used)
 {
 	unsigned int ms;
 
-	for (ms = 0; ms < VST_WAIT_MS && READ_ONCE(t->used) < used; ms += 20)
-		msleep(20);
+	for (ms = 0; ms < VST_WAIT_MS && READ_ONCE(t->used) < used; ms += 20) {
+		if (ms < VST_SPIN_MS)
+			mdelay(20);
+		else
+			msleep(20);
+	}
 
 	return READ_ONCE(t->used) >= used;
 }
