@@ -14,6 +14,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 from patience import STARVED, Patience
@@ -223,9 +224,11 @@ class Guest:
     def key(self):
         """Return what a result follows from."""
         settings = self.settings
-        code = [path for path in sorted(
-            glob.glob(os.path.join(HERE, settings.kind, "*"))) if os.path.isfile(path)]
-        code += [os.path.join(HERE, name) for name in ("console.py", "guest.py")]
+        folders = {os.path.dirname(sys.modules[kind.__module__].__file__)
+                   for kind in type(self).__mro__[:-1]} - {HERE}
+        code = [path for folder in sorted(folders)
+                for path in sorted(glob.glob(os.path.join(folder, "*"))) if os.path.isfile(path)]
+        code += [os.path.join(HERE, name) for name in ("console.py", "guest.py", "patience.py")]
         return [repr(self.cell), self.cycles, settings.expect, settings.qemu_version,
                 *map(digest, (
                     self.kernel.image, settings.rootfs, *code, *self.programs_on_host()))]
@@ -344,7 +347,8 @@ class Guest:
     @property
     def starved(self):
         """Why it may be the host that made it fail, or ""."""
-        if self.result["verdict"] == "pass" or self.patience.share < STARVED:
+        if self.result["verdict"] == "pass" or self.settings.mutant \
+                or self.patience.share < STARVED:
             return ""
         return f"waited {100 * self.patience.share:.0f} % of its time for a processor"
 

@@ -35,7 +35,9 @@ class Patience:
         before, self.time = self.time, time.monotonic()
         old, self.waits = self.waits, waited(pid)
         wall = self.time - before
-        lost = min(wall, sum(wait - old.get(path, 0) for path, wait in self.waits.items()))
+        # Of its threads the one that waited most: all of them together wait for longer than that.
+        lost = min(wall, max((wait - old.get(path, 0) for path, wait in self.waits.items()),
+                             default=0))
         self.wall += wall
         self.starved += lost
         if progress:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import unittest
+from unittest import mock
 
 import run
 from patience import MOST, STARVED, Patience
@@ -58,6 +59,16 @@ class PatienceTest(unittest.TestCase):
         """One that gets on is not."""
         passed, _ = self.give_up(self.start(SPIN), 3 * LIMIT, progress=True)
         self.assertIsNone(passed)
+
+    def test_threads(self):
+        """Of threads that wait at the same time, one counts."""
+        start = time.monotonic()
+        waits = mock.patch("patience.waited", lambda _: dict.fromkeys(
+            "abc", (time.monotonic() - start) / 3))
+        with waits:
+            passed, patience = self.give_up(os.getpid())
+        self.assertLess(passed, 2 * LIMIT)
+        self.assertLess(patience.share, 1 / 2)
 
     def test_starves(self):
         """One that gets no processor is given up late, but is."""

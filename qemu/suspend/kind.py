@@ -26,7 +26,6 @@ PROGRAM = "test_of"
 # source is a file, which must not end.
 RNG_LIMIT = "max-bytes=64,period=500"
 RNG_SECTORS = 4096
-SWAP_PLACE = 31
 NINE_P_PLACE = 5
 # The devices, by their places: even ones have a driver without callbacks for sleep, odd
 # ones one with those of the noirq phase.
@@ -107,11 +106,6 @@ class Guest(kind.Guest):
     root = "suspend"
     selftests = False
     needs_host = "its QEMU is one of its own"
-
-    def __init__(self, cell, settings):
-        super().__init__(cell, settings)
-        if cell.case == "hibernate":
-            self.swap = SWAP_PLACE
 
     @classmethod
     def prepare_all(cls, settings, cells):

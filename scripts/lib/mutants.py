@@ -119,7 +119,8 @@ def fits(mutant, tree):
     suites = "".join(suite.read_text(encoding="utf-8")
                      for suite in tree.glob("drivers/virtio/tests/*_kunit.c"))
     return ("\n" + text).count("\n" + mutant.old) == 1 and all(
-        re.search(rf"CASE\w*\({test.split('.')[1]}[,)]", suites) for test in mutant.test.split())
+        "/" in test or re.search(rf"CASE\w*\({test.split('.')[1]}[,)]", suites)
+        for test in mutant.test.split())
 
 
 def find_old(mutant, text):
@@ -295,7 +296,7 @@ class Guests(Kernel):
     def verdict(self, number, test, timeout):
         """Return what becomes of a guest."""
         kind, cell = test.split("/")
-        out = self.out / "mutants" / f"guests.{number}"
+        out = self.out / "mutants" / f"guests.{number}.{cell}"
         shutil.rmtree(out, ignore_errors=True)
         run = subprocess.run([RUN, "run", "--kind", kind, "--kernel", self.folder, "--busybox",
                               self.busybox, "--out", out, "--cells", cell, "--timeout",

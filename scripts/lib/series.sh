@@ -113,9 +113,11 @@ is_tree()
 # tree_of STACK: the name of the tree that it is applied to.
 tree_of()
 {
-	local name=${1%%[,:]*}
+	local name=${1%%[,:]*} seen=' '
 	until is_tree "$name"; do
 		known_series "$name"
+		[[ $seen != *" $name "* ]] || die "the series $name is on itself, by way of others; mend the lines 'on'"
+		seen+="$name "
 		read -r name _ < <(plan "$name" on) || die "$(plan_of "$name") does not say what the series is on; add a line 'on'"
 	done
 	echo "$name"
@@ -311,6 +313,7 @@ stack_inputs()
 # series has a tree of its own, since most is built there; all others share the second.
 use_tree()
 {
+	on_tree "$1"
 	TREE=$LINUX
 	if [[ $1 != "$(stack_of "$MAIN")" || ${2:-} ]]; then
 		second_tree
@@ -363,7 +366,7 @@ check_blobs()
 		have=$(blob "$dir/$path")
 		[[ $have == "$want" ]] || {
 			version=$(kernel_version "$dir")
-			die "$name${version:+ ($version)} is not $tree: $path is blob ${have:0:12}, expected ${want:0:12}; use a $tree or ${tree#v}.y tree"
+			die "$name${version:+ ($version)} is not $tree: $path is blob ${have:0:12}, expected ${want:0:12}; use a tree of $tree or of its stable releases"
 		}
 	done < <(stack_base "$3")
 }
