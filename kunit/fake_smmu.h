@@ -416,6 +416,8 @@ static inline void hw_init(struct kunit *test, u32 features)
 	fwnode_init(&hw.fwnode, NULL);
 	hw.pdev = platform_device_alloc(arm_smmu_driver.driver.name, PLATFORM_DEVID_NONE);
 	KUNIT_ASSERT_NOT_NULL(test, hw.pdev);
+	of_node_init(&hw.node);
+	hw.node.full_name = "smmu";
 	hw.pdev->dev.of_node = &hw.node;
 	hw.pdev->dev.fwnode = &hw.fwnode;
 	KUNIT_ASSERT_EQ(test, platform_device_add_resources(hw.pdev, &res, 1), 0);

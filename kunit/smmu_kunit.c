@@ -471,7 +471,8 @@ static struct device *hw_plug(struct kunit *test)
 	master = platform_device_register_simple("fake-master", PLATFORM_DEVID_NONE, NULL, 0);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, master);
 	scoped_guard(mutex, &iommu_probe_device_lock)
-		KUNIT_ASSERT_EQ(test, iommu_fwspec_init(&master->dev, &hw.fwnode), 0);
+		KUNIT_ASSERT_EQ(test, iommu_fwspec_init(&master->dev,
+							  dev_fwnode(&hw.pdev->dev)), 0);
 	KUNIT_ASSERT_EQ(test, iommu_fwspec_add_ids(&master->dev, &sid, 1), 0);
 	KUNIT_ASSERT_PTR_EQ(test, arm_smmu_probe_device(&master->dev), &hw_smmu()->iommu);
 
