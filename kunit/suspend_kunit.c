@@ -134,7 +134,7 @@ static void suspend_bind(struct kunit *test)
 {
 	struct mmio *mmio = test->priv;
 
-	KUNIT_ASSERT_EQ(test, device_attach(&mmio->vdev->dev), 1);
+	mmio_bind(test);
 	KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_LIVE);
 	mmio->status = fake_status;
 	memset(&suspend_device, 0, sizeof(suspend_device));

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 from patience import STARVED, Patience
@@ -330,6 +331,10 @@ class Guest:
                 env={**os.environ, "TMPDIR": self.folder})
 
     def stop(self):
+        """End the guest if it still runs."""
+        self.end_qemu()
+
+    def end_qemu(self):
         """End QEMU if it still runs."""
         if not self.process:
             return
@@ -391,3 +396,33 @@ class Guest:
         again = ", run again alone" if result.get("tries", 1) > 1 else ""
         return (f"{self.cell.name}: pass, {len(result['tests'])} tests, "
                 f"{self.cycles} cycles, {result['wall_s']:.0f} s{again}")
+
+
+class Followed(Guest):
+    """One that a thread follows, since something has to be done on the host meanwhile.
+
+    A kind adds live(), which is the thread, and end(), which writes the result.
+    """
+
+    thread = None
+    stopping = False
+
+    def begin(self):
+        """Follow the guest in a thread: it waits for answers, and not long."""
+        self.thread = threading.Thread(target=self.live, daemon=True)
+        self.thread.start()
+
+    def stop(self):
+        """End the guest if it still runs."""
+        self.stopping = True
+        while self.thread and self.thread.is_alive():
+            if self.process:
+                self.process.kill()
+            self.thread.join(0.1)
+
+    def ended(self):
+        """Write the result if the guest ended."""
+        if self.thread.is_alive():
+            return False
+        self.end()
+        return True

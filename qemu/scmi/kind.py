@@ -7,7 +7,6 @@ import select
 import subprocess
 import sys
 import tempfile
-import threading
 
 import guest
 from scmi import judge
@@ -41,7 +40,7 @@ def guests(subset):
             for case in CASES if subset != "check" or case.name in CHECK]
 
 
-class Guest(guest.Guest):
+class Guest(guest.Followed):
     """One case, on one kernel."""
 
     machine_options = ",memory-backend=mem"
@@ -51,12 +50,11 @@ class Guest(guest.Guest):
     selftests = False
     expectation = "fails in the noirq phase, as expected"
     needs_host = "its device is a program on the host"
-    stopping = False
 
     def __init__(self, cell, settings):
         if cell.sleep in HIBERNATION:
             self.swap = SWAP_PLACE
-        self.backend = self.thread = None
+        self.backend = None
         super().__init__(cell, settings)
         self.judge = judge.Judge(cell, self.cycles)
 
@@ -138,11 +136,6 @@ class Guest(guest.Guest):
             tree += WAKES % guest.address(PLACE)
         return tree
 
-    def begin(self):
-        """Follow the guest in a thread: it waits for answers, and not long."""
-        self.thread = threading.Thread(target=self.live, daemon=True)
-        self.thread.start()
-
     def try_again(self):
         """Leave what it did aside; return one line about it."""
         self.judge = judge.Judge(self.cell, self.cycles)
@@ -176,7 +169,7 @@ class Guest(guest.Guest):
                 if self.follow() or self.stopping:
                     return
             finally:
-                super().stop()
+                self.end_qemu()
             # The machine was off, and so was what is behind the back-end.
             self.backend.kill()
             self.backend.start()
@@ -217,25 +210,14 @@ class Guest(guest.Guest):
                 yield line.decode(errors="replace").strip("\r")
         raise TimeoutError
 
-    def stop(self):
-        """End the guest if it still runs."""
-        self.stopping = True
-        while self.thread and self.thread.is_alive():
-            if self.process:
-                self.process.kill()
-            self.thread.join(0.1)
-
-    def ended(self):
-        """Write the result if the guest ended."""
-        if self.thread.is_alive():
-            return False
+    def end(self):
+        """Write the result."""
         self.judge.judge()
         self.write("report.txt", self.judge.report())
         faults = self.judge.all_faults
         self.write_result("fail" if faults else "pass",
                           faults[0] if faults else "", self.judge.tests,
                           summary=self.judge.summary())
-        return True
 
     def failed_as_expected(self, verdict):
         """Return whether the consumer's requests failed in the noirq phase."""

@@ -8,7 +8,6 @@ import re
 import select
 import subprocess
 import tempfile
-import threading
 import time
 
 import guest
@@ -50,7 +49,7 @@ def cells():
     return {cell.name: cell for cell in CELLS}
 
 
-class Guest(guest.Guest):
+class Guest(guest.Followed):
     """One of them."""
 
     root = "xen"
@@ -60,7 +59,7 @@ class Guest(guest.Guest):
 
     def __init__(self, cell, settings):
         self.tests, self.text, self.read = [], "", 0
-        self.thread = self.machine_now = None
+        self.machine_now = None
         self.events, self.mapped = 0, None
         self.fault = self.socket = ""
         self.finished = False
@@ -130,11 +129,6 @@ class Guest(guest.Guest):
 
     # ---- what happens
 
-    def begin(self):
-        """Follow the guest in a thread."""
-        self.thread = threading.Thread(target=self.live, daemon=True)
-        self.thread.start()
-
     def live(self):
         """Boot the guest and do what its case is about."""
         try:
@@ -149,7 +143,9 @@ class Guest(guest.Guest):
         except (OSError, TimeoutError) as err:
             self.fault = self.fault or str(err)
         finally:
-            super().stop()
+            if self.machine_now:
+                self.machine_now.close()
+            self.end_qemu()
 
     def listen(self):
         """Read what the console has said, for a moment."""
@@ -334,19 +330,9 @@ class Guest(guest.Guest):
         """Return whether Xen panicked."""
         return verdict == "fail" and "Panic on CPU 0" in self.text
 
-    def stop(self):
-        """End the guest if it still runs."""
-        while self.thread and self.thread.is_alive():
-            if self.process:
-                self.process.kill()
-            self.thread.join(0.1)
-
-    def ended(self):
-        """Write the result if it came to its end."""
-        if self.thread.is_alive():
-            return False
+    def end(self):
+        """Write the result."""
         if os.path.exists(self.path("ram")):
             os.unlink(self.path("ram"))
         fault = self.fault or ("" if self.finished else "its case did not come to its end")
         self.write_result("fail" if fault else "pass", fault, self.tests)
-        return True

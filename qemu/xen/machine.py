@@ -92,8 +92,9 @@ class Machine:
         self.file = self.socket.makefile("rw", encoding="ascii")
 
     def close(self):
-        """Hang up."""
+        """Hang up, and give the memory back."""
         self.socket.close()
+        self.memory.map.close()
 
     def ask(self, *words):
         """Return the answer to a command, a number, or 0."""

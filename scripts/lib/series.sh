@@ -226,6 +226,19 @@ apply_patch()
 	! grep -aqE '\((offset|fuzz)|with fuzz' "$3" || return 2
 }
 
+# lend DIR STACK PATH...: files of v7.3, as a stack finds them, into DIR.
+lend()
+{
+	local dir=$1 stack=$2 v73 path
+	shift 2
+	(($#)) || return 0
+	cache_tmp v73
+	run_child "$VN_ROOT/scripts/tree" --pristine "$v73" "$stack"
+	for path; do
+		cp "$v73/$path" "$dir/$path" 2>/dev/null || die_full
+	done
+}
+
 # patched_files PATCH...: the paths of the files that patches touch.
 patched_files()
 {
