@@ -106,6 +106,12 @@ static inline struct scmi_vio_channel *scmi_channel(int index)
 	return &((struct scmi_vio_channel *)scmi.fake->vdev.priv)[index];
 }
 
+/* A worker that still runs when whoever does not wait for it looks */
+static inline void scmi_slow_worker(struct work_struct *work)
+{
+	msleep(200);
+}
+
 /* The device */
 
 /* Return the next buffer that it was given, or NULL. */

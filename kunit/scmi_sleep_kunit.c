@@ -181,13 +181,16 @@ static void sleep_waits_for_pollers(struct kunit *test)
 /* Test that answers which a poller left to the worker do not get lost. */
 static void sleep_cancels_worker(struct kunit *test)
 {
+	struct work_struct *work = &scmi_channel(VIRTIO_SCMI_VQ_TX)->deferred_tx_work;
+
+	work->func = scmi_slow_worker;
 	KUNIT_ASSERT_EQ(test, scmi_send(0, false), 0);
 	KUNIT_ASSERT_EQ(test, scmi_send(1, true), 0);
 	KUNIT_ASSERT_TRUE(test, scmi_answer());
 	KUNIT_EXPECT_FALSE(test, scmi_poll(1));
 	KUNIT_ASSERT_TRUE(test, scmi_answer());
 	scmi_freeze(test);
-	KUNIT_EXPECT_FALSE(test, work_busy(&scmi_channel(VIRTIO_SCMI_VQ_TX)->deferred_tx_work));
+	KUNIT_EXPECT_FALSE(test, work_busy(work));
 	scmi_expect_answer(test, 0);
 	KUNIT_EXPECT_TRUE(test, completion_done(&scmi.xfers[1].done));
 	scmi_done(1, 0);
