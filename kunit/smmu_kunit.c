@@ -463,27 +463,36 @@ static bool hw_is_linked(struct device *dev)
 }
 
 /* A device behind it, as the IOMMU core probes it */
+static struct platform_device *hw_master;
+
+static void hw_unplug(void)
+{
+	struct device *dev = &hw_master->dev;
+
+	if (dev->iommu && dev_iommu_priv_get(dev)) {
+		arm_smmu_release_device(dev);
+		dev_iommu_priv_set(dev, NULL);
+	}
+	platform_device_unregister(hw_master);
+	hw_master = NULL;
+}
+
 static struct device *hw_plug(struct kunit *test)
 {
 	struct platform_device *master;
 	u32 sid = HW_SID;
+	int err;
 
 	master = platform_device_register_simple("fake-master", PLATFORM_DEVID_NONE, NULL, 0);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, master);
+	hw_master = master;
 	scoped_guard(mutex, &iommu_probe_device_lock)
-		KUNIT_ASSERT_EQ(test, iommu_fwspec_init(&master->dev,
-							  dev_fwnode(&hw.pdev->dev)), 0);
+		err = iommu_fwspec_init(&master->dev, dev_fwnode(&hw.pdev->dev));
+	KUNIT_ASSERT_EQ(test, err, 0);
 	KUNIT_ASSERT_EQ(test, iommu_fwspec_add_ids(&master->dev, &sid, 1), 0);
 	KUNIT_ASSERT_PTR_EQ(test, arm_smmu_probe_device(&master->dev), &hw_smmu()->iommu);
 
 	return &master->dev;
-}
-
-static void hw_unplug(struct device *dev)
-{
-	arm_smmu_release_device(dev);
-	dev_iommu_priv_set(dev, NULL);
-	platform_device_unregister(to_platform_device(dev));
 }
 
 /* What the stream table says of it, which the SMMU has to read again */
@@ -501,7 +510,6 @@ static void smmu_link(struct kunit *test)
 	struct device *dev = hw_plug(test);
 
 	KUNIT_EXPECT_TRUE(test, hw_is_linked(dev));
-	hw_unplug(dev);
 }
 
 /* Test that a device that goes while the SMMU is suspended has no DMA afterwards. */
@@ -518,7 +526,7 @@ static void smmu_unplugged(struct kunit *test)
 	commands = hw.commands;
 	arm_smmu_attach_dev_blocked(&arm_smmu_blocked_domain, dev,
 				    &arm_smmu_identity_domain);
-	hw_unplug(dev);
+	hw_unplug();
 	KUNIT_EXPECT_EQ(test, hw.commands, commands);
 	hw_up(test);
 	KUNIT_EXPECT_EQ(test, hw_stream(),
@@ -530,6 +538,14 @@ static int smmu_init(struct kunit *test)
 	hw_init(test, 0);
 
 	return 0;
+}
+
+/* What is behind it goes first, also after a test that failed. */
+static void smmu_exit(struct kunit *test)
+{
+	if (hw_master)
+		hw_unplug();
+	hw_exit(test);
 }
 
 static struct kunit_case smmu_cases[] = {
@@ -562,7 +578,7 @@ static struct kunit_suite smmu_suite = {
 	.suite_init = hw_suite_init,
 	.suite_exit = hw_suite_exit,
 	.init = smmu_init,
-	.exit = hw_exit,
+	.exit = smmu_exit,
 	.test_cases = smmu_cases,
 };
 
