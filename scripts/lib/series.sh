@@ -37,7 +37,8 @@ all_series()
 	local path
 	echo "$MAIN"
 	for path in "$VN_ROOT"/patches/*/plan; do
-		[[ ! -f $path ]] || basename "${path%/plan}"
+		path=${path%/plan}
+		[[ ! -f $path/plan ]] || echo "${path##*/}"
 	done
 }
 
@@ -61,7 +62,7 @@ has_suites()
 # known_series NAME: or the end.
 known_series()
 {
-	grep -qxF -- "$1" <<<"$(all_series)" || die "no series '$1'; there are: $(all_series | paste -sd' ')"
+	[[ $1 == "$MAIN" || ( $1 && $1 != */* && -f $VN_ROOT/patches/$1/plan ) ]] || die "no series '$1'; there are: $(all_series | paste -sd' ')"
 }
 
 # pick_series [NAME]: sets SERIES, by default to the main one, and its tree; knows --help,
@@ -203,10 +204,15 @@ pick_stack()
 	on_tree "$STACK"
 }
 
-# stack_has NAME N STACK: at least the first N patches of a series are in it.
+# stack_has NAME N STACK: at least the first N patches of a series are in it, which is one.
 stack_has()
 {
-	stack_series "$3" | awk -v name="$1" -v n="$2" '$1 == name && $2 >= n { found = 1 } END { exit !found }'
+	local part
+	for part in ${3//,/ }; do
+		[[ $part != "$1" ]] || part=$1:$(count_patches "$1")
+		[[ $part != "$1":* ]] || { ((${part#*:} >= $2)); return; }
+	done
+	return 1
 }
 
 # stack_patches STACK: the paths of its patches below patches/.
