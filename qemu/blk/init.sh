@@ -10,10 +10,12 @@
 # VIRTIO_NOIRQ_CHECKS=power,...	an SMMU that loses its registers in each cycle, see
 #				power/virtio_noirq_power.c; "blocked" in the place of
 #				"power": and one that cannot be set up again; "domain":
-#				a device that does, see domain/virtio_noirq_domain.c
+#				a device that does, see domain/virtio_noirq_domain.c;
+#				"cmdline": a device of the command line
 # VIRTIO_NOIRQ_RESUME=1		go on from the image in the swap disk
 
 tests=/kselftest/drivers/virtio
+mmio=/sys/module/virtio_mmio/parameters
 
 # The driver of the swap disk must not take the disks under test.
 bind_swap()
@@ -82,6 +84,17 @@ check_domain()
 	file_says "$domain/touched" 0
 }
 
+# The only device is that of the command line.
+check_cmdline()
+{
+	set -- /sys/bus/virtio/devices/*
+	case $#:$(readlink -f "$1") in
+	1:/sys/devices/virtio-mmio-cmdline/virtio-mmio.0/*) return ;;
+	esac
+	echo "# the devices are not the one of the command line: $*"
+	return 1
+}
+
 # Nothing got through, and nothing does, to what is mapped and to what is not.
 check_blocked()
 {
@@ -97,6 +110,7 @@ IFS=,
 case ,$VIRTIO_NOIRQ_CHECKS, in
 *,power,* | *,blocked,*) insmod /modules/virtio_noirq_power.ko ;;
 *,domain,*) insmod /modules/virtio_noirq_domain.ko ;;
+*,cmdline,*) insmod /modules/virtio_noirq_cmdline.ko "irq=$(cut -d: -f2 "$mmio/device")" ;;
 esac
 [ ! "$VIRTIO_NOIRQ_SWAP" ] || bind_swap "$VIRTIO_NOIRQ_SWAP"
 if [ "$VIRTIO_NOIRQ_RESUME" ]; then

@@ -85,7 +85,10 @@ TREES = {
             #power-domain-cells = <0>;
         };
         virtio_mmio@ADDRESS { power-domains = <&domain>; };
-    };"""}
+    };""",
+    "cmdline": '/ { virtio_mmio@ADDRESS { compatible = "virtio-noirq,cmdline"; }; };'}
+# And as a device of the command line, with an interrupt that the kernel does not give itself
+CMDLINE = {"virtio_mmio.device": f"0x200@0x{guest.address(0)}:200"}
 
 # QEMU says so when the machine has gone to S3.
 SUSPENDED = '"event": "SUSPEND"'
@@ -156,8 +159,9 @@ class Guest(guest.Guest):
     @property
     def checks(self):
         """What init looks at in the end."""
-        own = {"other-smmu": "blocked", "domain": "domain"}.get(self.cell.case, "power")
-        return [own] * (self.cell.needs_edu or own == "domain") + self.kernel.checks
+        own = {"other-smmu": "blocked", "cmdline": "cmdline",
+               "domain": "domain"}.get(self.cell.case, "power")
+        return [own] * (self.cell.needs_edu or own in TREES) + self.kernel.checks
 
     def tests(self):
         """Return the selftests that run: one is enough to show what does not work."""
@@ -244,6 +248,7 @@ class Guest(guest.Guest):
             "BLOCKED": 1 if self.other and not self.other.disk else ""}
         return {**{"VIRTIO_NOIRQ_" + name: value for name, value in found.items()},
                 **self.iommu.parameters,
+                **(CMDLINE if cell.case == "cmdline" else {}),
                 # Commands for what is unmapped come at once, not by a timer
                 **({"iommu.strict": 1} if cell.needs_edu else {})}
 
@@ -308,7 +313,7 @@ class Guest(guest.Guest):
         return args
 
     def device_tree(self):
-        """Return a tree with disk0 as a wakeup source, or in a power domain."""
+        """Return a tree with disk0 as the case wants it."""
         if self.cell.on_pci:
             return ""
         return TREES.get(self.cell.case, "").replace("ADDRESS", guest.address(0))

@@ -22,7 +22,7 @@ MANY = 31  # devices, of the 32 places for them on the virt machine
 DEVICES = (1, MANY)
 MODES = ("icount", "smp")
 AXES = ("ring", "modes", "smp", "iommu", "bus", "s3", "viommu", "smmu")  # that a kernel can have
-GROUPS = ("all", "image", "debug", "domain")  # of cases; the soak has its own set
+GROUPS = ("all", "image", "debug", "platform")  # of cases; the soak has its own set
 LEGACY = "legacy"
 MMIO = "mmio"
 # What make check has of the other buses: each of them, each layout, and each case
@@ -183,7 +183,7 @@ def some_cases(config, few):
     """
     if "debug" not in config.cases:
         return case_cells(config, *GROUPS)
-    found = case_cells(config, "all", "debug", "domain")
+    found = case_cells(config, "all", "debug", "platform")
     return once(found) if few else found + once(case_cells(config, "image"))
 
 
