@@ -6,7 +6,8 @@
  * Device".
  *
  * The device answers as soon as it is notified. What it must refuse it refuses,
- * and counts. A reset makes it forget everything but the field bypass.
+ * and counts. A reset makes it forget everything but the field bypass, or just its
+ * queues, as QEMU's does.
  */
 #ifndef _FAKE_VIOMMU_H
 #define _FAKE_VIOMMU_H
@@ -88,6 +89,7 @@ struct hw {
 	/* It was told that there are buffers for events. */
 	bool knows_events;
 	bool mute;
+	bool keeps_domains;
 	/* The request that it did not answer, and where its status belongs */
 	struct vring_desc *held;
 	struct virtio_iommu_req_tail *held_tail;
@@ -393,8 +395,10 @@ static inline unsigned int hw_faults_logged(void)
 static inline void hw_reset(struct virtio_device *vdev)
 {
 	fake_reset(vdev);
-	memset(hw.endpoints, 0, sizeof(hw.endpoints));
-	memset(hw.mappings, 0, sizeof(hw.mappings));
+	if (!hw.keeps_domains) {
+		memset(hw.endpoints, 0, sizeof(hw.endpoints));
+		memset(hw.mappings, 0, sizeof(hw.mappings));
+	}
 	memset(hw.split, 0, sizeof(hw.split));
 	hw.knows_events = false;
 }
@@ -506,6 +510,11 @@ static inline int hw_map_page_nosync(struct iommu_domain *domain, unsigned int p
 {
 	return iommu_map_nosync(domain, page * SZ_4K, SZ_1M + page * SZ_4K,
 				SZ_4K, IOMMU_READ, GFP_KERNEL);
+}
+
+static inline size_t hw_unmap_page(struct iommu_domain *domain, unsigned int page)
+{
+	return iommu_unmap(domain, page * SZ_4K, SZ_4K);
 }
 
 static inline void hw_map_pages(struct kunit *test, struct iommu_domain *domain,

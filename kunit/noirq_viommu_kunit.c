@@ -127,6 +127,13 @@ static void hw_expect_second_alone(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_mapped(2), 1);
 }
 
+/* What could not be attached cannot be detached before the next reset. */
+static void hw_expect_refused(struct kunit *test, unsigned int endpoints)
+{
+	KUNIT_EXPECT_EQ(test, hw.refused, endpoints);
+	hw.refused = 0;
+}
+
 /* The core has given the device up, and nobody reaches memory. */
 static void hw_expect_closed(struct kunit *test)
 {
@@ -230,6 +237,21 @@ static void noirq_late_answer(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, hw_map_page(domain, 1), 0);
 	KUNIT_EXPECT_EQ(test, detach.tail.status, VIRTIO_IOMMU_S_RANGE);
 	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2);
+}
+
+/* Test that what is unmapped is gone, whether the device can be told or not. */
+static void noirq_unmap_given_up(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 3);
+
+	hw.mute = true;
+	KUNIT_EXPECT_EQ(test, hw_unmap_page(domain, 0), SZ_4K);
+	KUNIT_EXPECT_EQ(test, hw_unmap_page(domain, 1), SZ_4K);
+
+	hw_heal();
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 1), U64_MAX);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 1);
 }
 
 /* Test that removing the device frees all requests, answered or not. */
@@ -580,6 +602,24 @@ static void noirq_abort(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_map_page(domain, 3), 0);
 }
 
+/* Test that nothing is left of domains in a device that keeps them over a reset. */
+static void noirq_reset_keeps_domains(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+	const char *before;
+
+	hw.keeps_domains = true;
+	hw_plug(test, 2);
+	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	hw_plug(test, 3);
+	before = hw_state(test);
+	hw_down(test);
+	hw_expect_closed(test);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 1), U64_MAX);
+	hw_up(test);
+	hw_expect_state(test, before);
+}
+
 /* Test that an abort heals a device that does not work any more. */
 static void noirq_abort_recovers(struct kunit *test)
 {
@@ -609,12 +649,16 @@ static void noirq_unplugged(struct kunit *test)
 /* Test that bypass is off from before the reset until all are attached. */
 static void noirq_bypass_order(struct kunit *test)
 {
+	const char *calls;
+
 	hw_plug_mapped(test, 1, 1);
 	hw_plug(test, 2);
 	fake_calls(test);
 
 	hw_down(test);
-	KUNIT_EXPECT_TRUE(test, strstarts(fake_calls(test), "bypass=0 reset "));
+	calls = fake_calls(test);
+	KUNIT_EXPECT_TRUE(test, strstarts(calls, "bypass=0 detach "));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(calls, "detach reset "));
 	hw.config.bypass = 1;
 	KUNIT_ASSERT_EQ(test, hw_up_noirq(), 0);
 	KUNIT_EXPECT_STREQ(test, fake_calls_from(test, "status=0f"),
@@ -665,7 +709,7 @@ static void noirq_frozen_unmap(struct kunit *test)
 	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
 
 	hw_down(test);
-	KUNIT_EXPECT_EQ(test, iommu_unmap(domain, SZ_4K, SZ_4K), SZ_4K);
+	KUNIT_EXPECT_EQ(test, hw_unmap_page(domain, 1), SZ_4K);
 	hw_up(test);
 	KUNIT_EXPECT_EQ(test, hw_mapped(1), 1);
 	KUNIT_EXPECT_EQ(test, hw_translate(1, 1), U64_MAX);
@@ -748,7 +792,7 @@ static void noirq_in_flight(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, hw_map_page_nosync(domain, 1), 0);
 	fake_calls(test);
 	hw_down(test);
-	KUNIT_EXPECT_TRUE(test, strstarts(fake_calls(test), "bypass=0 map reset "));
+	KUNIT_EXPECT_TRUE(test, strstarts(fake_calls(test), "bypass=0 map detach reset "));
 	hw_up(test);
 	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2);
 }
@@ -883,10 +927,45 @@ static void noirq_not_set_up(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_map_page(domain, 2), -EIO);
 	KUNIT_EXPECT_EQ(test, virtio_device_restore(&hw.fake->vdev), -EIO);
 	KUNIT_EXPECT_EQ(test, hw_map_page(domain, 2), -EIO);
+	KUNIT_EXPECT_EQ(test, hw_unmap_page(domain, 1), SZ_4K);
 
 	hw_heal();
 	hw_cycle(test);
-	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 1);
+}
+
+/* Test that a device which says something else of itself is not used. */
+static void noirq_is_another(struct kunit *test)
+{
+	static const size_t fields[] = {
+		offsetof(struct virtio_iommu_config, page_size_mask),
+		offsetof(struct virtio_iommu_config, input_range.start),
+		offsetof(struct virtio_iommu_config, input_range.end),
+		offsetof(struct virtio_iommu_config, domain_range.start),
+		offsetof(struct virtio_iommu_config, domain_range.end),
+		offsetof(struct virtio_iommu_config, probe_size),
+	};
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+	const char *before;
+	unsigned int i;
+
+	hw_plug(test, 2);
+	before = hw_state(test);
+	for (i = 0; i < ARRAY_SIZE(fields); i++) {
+		u8 *second = (u8 *)&hw.config + fields[i] + 1;
+
+		hw_down(test);
+		*second ^= 1;
+		KUNIT_EXPECT_EQ(test, hw_up_noirq(), -ENODEV);
+		hw_expect_closed(test);
+		KUNIT_EXPECT_EQ(test, virtio_device_restore(&hw.fake->vdev), -EIO);
+		KUNIT_EXPECT_EQ(test, hw_map_page(domain, 2), -EIO);
+		KUNIT_EXPECT_EQ(test, hw_logged("not the device that was probed"), i + 1);
+
+		*second ^= 1;
+		hw_cycle(test);
+		hw_expect_state(test, before);
+	}
 }
 
 /* Test that the next sleep cycle brings it back. */
@@ -937,6 +1016,7 @@ static void noirq_refused_then_cycle(struct kunit *test)
 	hw_heal();
 	hw_cycle(test);
 	hw_expect_state(test, before);
+	hw_expect_refused(test, 2);
 }
 
 /* Test that bypass stays off if a mapping is refused. */
@@ -953,6 +1033,7 @@ static void noirq_refused_mapping(struct kunit *test)
 	hw_heal();
 	hw_cycle(test);
 	hw_expect_state(test, before);
+	hw_expect_refused(test, 1);
 }
 
 /* Test that the second endpoint brings mappings that were refused to the first one. */
@@ -1009,6 +1090,7 @@ static struct kunit_case noirq_viommu_cases[] = {
 	KUNIT_CASE(noirq_broken_ends_wait),
 	KUNIT_CASE(noirq_full_ring_fails),
 	KUNIT_CASE(noirq_late_answer),
+	KUNIT_CASE(noirq_unmap_given_up),
 	KUNIT_CASE(noirq_remove_frees),
 	KUNIT_CASE(noirq_link),
 	KUNIT_CASE(noirq_link_goes),
@@ -1033,6 +1115,7 @@ static struct kunit_case noirq_viommu_cases[] = {
 	KUNIT_CASE(noirq_endpoint_without_domain),
 	KUNIT_CASE(noirq_without_bypass_config),
 	KUNIT_CASE(noirq_abort),
+	KUNIT_CASE(noirq_reset_keeps_domains),
 	KUNIT_CASE(noirq_abort_recovers),
 	KUNIT_CASE(noirq_unplugged),
 	KUNIT_CASE(noirq_bypass_order),
@@ -1055,6 +1138,7 @@ static struct kunit_case noirq_viommu_cases[] = {
 	KUNIT_CASE(noirq_silent_is_safe),
 	KUNIT_CASE(noirq_silent_once),
 	KUNIT_CASE(noirq_not_set_up),
+	KUNIT_CASE(noirq_is_another),
 	KUNIT_CASE(noirq_silent_then_cycle),
 	KUNIT_CASE(noirq_refused_endpoint),
 	KUNIT_CASE(noirq_refused_then_cycle),

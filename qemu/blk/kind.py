@@ -72,8 +72,8 @@ OTHERS = {
 
 # What a virtio-iommu was told of the disk, the first device of its bus, in the case unplug:
 # to attach it at boot, in the cycle before, when it is back and in the cycle after; and to
-# detach it once
-UNPLUG_TRACE = {"virtio_iommu_attach": 4, "virtio_iommu_detach": 1}
+# detach it in these cycles, and when it goes
+UNPLUG_TRACE = {"virtio_iommu_attach": 4, "virtio_iommu_detach": 3}
 
 # What disk0 is besides
 TREES = {
