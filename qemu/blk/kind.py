@@ -61,14 +61,16 @@ LOST = {"hang": ("timeout",), "error": ("fail", "timeout")}
 HANG = 60  # seconds to the end of such a guest, whatever it says; others take 2 for the test
 
 # The machine that the system comes back in from hibernation, by the case: what the kernel
-# says of it; a property of its disks; what machine it is
-Other = collections.namedtuple("Other", "message disk machine", defaults=("", ""))
+# says of it; a property of its disks; what machine it is; a property of its IOMMU
+Other = collections.namedtuple("Other", "message disk machine iommu", defaults=("", "", ""))
 OTHERS = {
     "other-features": Other("virtio: device no longer offers features", disk="event_idx=off"),
     "other-queue": Other("but the device now takes 64", disk="queue-size=64"),
     "other-vectors": Other("reset_vqs failed: -16", disk="vectors=1"),
     # Its SMMU has no stage 2.
-    "other-smmu": Other("DMA is blocked", machine="virt-9.1")}
+    "other-smmu": Other("DMA is blocked", machine="virt-9.1"),
+    # Its pages are larger than those that are mapped.
+    "other-viommu": Other("DMA is blocked", iommu="granule=64k")}
 
 # What a virtio-iommu was told of the disk, the first device of its bus, in the case unplug:
 # to attach it at boot, in the cycle before, when it is back and in the cycle after; and to
@@ -159,9 +161,9 @@ class Guest(guest.Guest):
     @property
     def checks(self):
         """What init looks at in the end."""
-        own = {"other-smmu": "blocked", "cmdline": "cmdline",
-               "domain": "domain"}.get(self.cell.case, "power")
-        return [own] * (self.cell.needs_edu or own in TREES) + self.kernel.checks
+        own = {"cmdline": ["cmdline"], "domain": ["domain"], "other-smmu": ["lost", "blocked"],
+               "other-viommu": ["blocked"]}.get(self.cell.case)
+        return (own or ["power"] * self.cell.needs_edu) + self.kernel.checks
 
     def tests(self):
         """Return the selftests that run: one is enough to show what does not work."""
@@ -294,8 +296,8 @@ class Guest(guest.Guest):
 
     def iommu_device(self):
         """Return QEMU's arguments for the IOMMU, if it is a device."""
-        device = self.iommu.device
-        return ["-device", f"{device},bus={self.root_bus},{BESIDE_IT}"] if device else []
+        device = [self.iommu.device, f"bus={self.root_bus}", BESIDE_IT, self.now.iommu]
+        return ["-device", ",".join(filter(None, device))] if self.iommu.device else []
 
     def disks(self):
         """Return QEMU's arguments for the devices under test."""

@@ -34,6 +34,7 @@ FEW = ("pci-split", "pci-legacy", "pci-port-packed", "pci-kept-split_in_order",
        "viommu-split-faults", "viommu-packed", "viommu-port-split_in_order",
        "viommu-port-packed_in_order-hibernate", "viommu-same-split",
        "viommu-port-packed-unplug",
+       "viommu-packed-other-viommu", "viommu-same-split-other-viommu",
        "smmu-packed", "smmu-port-split_in_order", "smmu-split-power", "smmu-packed-hibernate",
        "smmu-packed-other-smmu", "smmu-split_in_order-unplug")
 SETS = {
@@ -110,8 +111,9 @@ class Cell:
 
     @property
     def needs_edu(self):
-        """Whether it has a device behind the SMMU whose DMA anybody can start."""
-        return BUSES[self.bus].iommu == "smmu" and self.case in ("power", "other-smmu", "unplug")
+        """Whether it has a device behind the IOMMU whose DMA anybody can start."""
+        return self.case in ("power", "other-smmu", "other-viommu") or \
+            self.case == "unplug" and BUSES[self.bus].iommu == "smmu"
 
     @property
     def properties(self):
@@ -134,6 +136,8 @@ class Cell:
         if self.case == "other-vectors" and "vectors=0" in BUSES[self.bus].properties:
             return False
         if self.case in ("power", "other-smmu") and BUSES[self.bus].iommu != "smmu":
+            return False
+        if self.case == "other-viommu" and not BUSES[self.bus].iommu.startswith("viommu"):
             return False
         if self.case == "unplug" and BUSES[self.bus].iommu == "-":
             return False

@@ -6,6 +6,7 @@
  * Two devices surround the SMMU in the noirq phase: its power supply, which is
  * suspended after it and resumed before it, and a consumer, for which it is the
  * other way round. The DMA is that of QEMU's edu device, which is behind the SMMU.
+ * Behind another IOMMU there is just that device.
  *
  * debugfs, virtio_noirq_power/:
  * lost, leaked, blocked, arrived	how often the registers were lost; a page that
@@ -215,7 +216,8 @@ static int power_edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	*power.mapped = EDU_DATA;
 	power_copy(power.mapped_dma, EDU_BUFFER, 0);
 
-	return 0;
+	/* What is blocked later is so for a reason. */
+	return power_write(power.mapped, power.mapped_dma) ? 0 : -EIO;
 }
 
 static const struct pci_device_id power_edu_ids[] = {
@@ -267,6 +269,26 @@ static int power_surround(struct device *supplier, struct device *consumer)
 	return device_link_add(consumer, supplier, DL_FLAG_STATELESS) ? 0 : -ENODEV;
 }
 
+static int __init power_map_smmu(void)
+{
+	struct resource *res = platform_get_resource(to_platform_device(power.smmu),
+						     IORESOURCE_MEM, 0);
+
+	power.regs = ioremap(res->start, resource_size(res));
+	if (!power.regs)
+		return -ENOMEM;
+	power.gbpa = readl(power.regs + SMMU_GBPA);
+
+	return 0;
+}
+
+static void power_unmap_smmu(void)
+{
+	if (power.regs)
+		iounmap(power.regs);
+	put_device(power.smmu);
+}
+
 static void power_remove_devices(void)
 {
 	int i;
@@ -305,23 +327,18 @@ static void __init power_add_debugfs(void)
 
 static int __init power_init(void)
 {
-	struct resource *res;
 	int ret;
 
 	power.smmu = bus_find_device(&platform_bus_type, NULL, NULL, power_find_smmu);
-	if (!power.smmu)
-		return -ENODEV;
-	res = platform_get_resource(to_platform_device(power.smmu), IORESOURCE_MEM, 0);
-	power.regs = ioremap(res->start, resource_size(res));
-	ret = power.regs ? pci_register_driver(&power_edu_driver) : -ENOMEM;
+	ret = power.smmu ? power_map_smmu() : 0;
+	ret = ret ?: pci_register_driver(&power_edu_driver);
 	if (ret)
 		goto err_smmu;
-	power.gbpa = readl(power.regs + SMMU_GBPA);
 
 	ret = power.edu ? platform_driver_register(&power_driver) : -ENODEV;
 	if (ret)
 		goto err_edu;
-	ret = power_add_devices();
+	ret = power.smmu ? power_add_devices() : 0;
 	if (ret)
 		goto err_driver;
 	power_add_debugfs();
@@ -333,9 +350,7 @@ err_driver:
 err_edu:
 	pci_unregister_driver(&power_edu_driver);
 err_smmu:
-	if (power.regs)
-		iounmap(power.regs);
-	put_device(power.smmu);
+	power_unmap_smmu();
 
 	return ret;
 }
@@ -346,8 +361,7 @@ static void __exit power_exit(void)
 	power_remove_devices();
 	platform_driver_unregister(&power_driver);
 	pci_unregister_driver(&power_edu_driver);
-	iounmap(power.regs);
-	put_device(power.smmu);
+	power_unmap_smmu();
 }
 
 module_init(power_init);
