@@ -8,9 +8,9 @@ import re
 import select
 import subprocess
 import tempfile
-import time
 
 import guest
+from patience import Patience
 from tables import configs
 from xen import machine
 from xen.machine import (ABORT, CMDQ_BASE, CMDQ_CONS, CR0, GBPA, IRQ_CTRL, SMMUEN, STREAM,
@@ -20,13 +20,15 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SETS = {"full": "all cases", "check": "none", "default": "all cases"}
 GROUPS = ("all",)
 
-MEMORY = 1024               # MiB, the last of which are nobody's
+MEMORY = 512                # MiB, the last of which are nobody's
 HIDDEN = 16
-DOM0, DOM0_USES = 256, 192  # MiB
+DOM0, DOM0_USES = 128, 96   # MiB
+SPARE = machine.RAM + (MEMORY - HIDDEN << 20)
 UNMAPPED = machine.RAM + (MEMORY - HIDDEN // 2 << 20)
-KERNEL, ROOT = 0x50000000, 0x58000000
+KERNEL, ROOT = 0x4a000000, 0x4e000000
 NOWHERE = 0x30000000000     # no memory is there
-LIMIT = 30                  # seconds for anything that a guest is to say
+LIMIT = 30                  # seconds for anything that a guest is to say, or to do
+SOON = 5                    # for what it does by itself if it does it
 EVENT = re.compile(r"event 0x10 received:" + r"\n.*0x([0-9a-f]{16})" * 3)
 BANK = re.compile(r"BANK\[0\] 0x([0-9a-f]+)-0x([0-9a-f]+) ")
 
@@ -56,14 +58,11 @@ class Guest(guest.Followed):
     selftests = False
     needs_host = "is looked at by qtest"
     least_memory = MEMORY
-
-    def __init__(self, cell, settings):
-        self.tests, self.text, self.read = [], "", 0
-        self.machine_now = None
-        self.events, self.mapped = 0, None
-        self.fault = self.socket = ""
-        self.finished = False
-        super().__init__(cell, settings)
+    tests = ()
+    text = fault = socket = ""
+    read = events = mapped = 0
+    machine_now = None
+    finished = False
 
     def own_cycles(self):
         """Return the times that the IOMMU is suspended."""
@@ -87,7 +86,7 @@ class Guest(guest.Followed):
         """Return what a result follows from: dom0's kernel, too."""
         return [*super().key(), guest.digest(self.modules[0][0])]
 
-    reserved = f"/memreserve/ {machine.RAM + (MEMORY - HIDDEN << 20):#x} {HIDDEN << 20:#x};"
+    reserved = f"/memreserve/ {SPARE:#x} {HIDDEN << 20:#x};"
     machine_options = ",virtualization=on,gic-version=3,iommu=smmuv3,memory-backend=ram"
 
     @property
@@ -129,6 +128,18 @@ class Guest(guest.Followed):
 
     # ---- what happens
 
+    @property
+    def silence(self):
+        """How many seconds it may take for anything."""
+        return self.settings.timeout or LIMIT
+
+    def begin(self):
+        """Follow it from its first line, also if it is run again."""
+        self.tests, self.text, self.fault = [], "", ""
+        self.read = self.events = self.mapped = 0
+        self.machine_now, self.finished = None, False
+        super().begin()
+
     def live(self):
         """Boot the guest and do what its case is about."""
         try:
@@ -136,7 +147,8 @@ class Guest(guest.Followed):
             with tempfile.TemporaryDirectory(prefix="xen-") as folder:
                 self.socket = os.path.join(folder, "qtest")
                 self.boot(stdout=subprocess.PIPE)
-                self.machine_now = Machine(self.socket, Memory(self.path("ram"), MEMORY << 20))
+                self.machine_now = Machine(
+                    self.socket, Memory(self.path("ram"), MEMORY << 20), self.until)
                 self.begin_dma()
                 getattr(self, "run_" + self.cell.name.partition("-")[2])()
                 self.finished = True
@@ -146,6 +158,7 @@ class Guest(guest.Followed):
             if self.machine_now:
                 self.machine_now.close()
             self.end_qemu()
+            os.unlink(self.path("ram"))
 
     def listen(self):
         """Read what the console has said, for a moment."""
@@ -155,13 +168,20 @@ class Guest(guest.Followed):
                 raise OSError("QEMU ended")
             self.text += data.decode(errors="replace").replace("\r", "")
 
+    def until(self, found, limit=0):
+        """Listen until something is found; return it, or what was there at the limit."""
+        patience = Patience(limit or self.silence)
+        while not (what := found()) and not patience.exhausted(self.process.pid, False):
+            self.listen()
+        self.patience.exhausted(self.process.pid, True)
+        return what
+
     def wait(self, pattern):
         """Wait for a line after the last one that was waited for; return its match."""
-        end = time.monotonic() + (self.settings.timeout or LIMIT)
-        while not (match := re.compile(pattern + ".*\n").search(self.text, self.read)):
-            if time.monotonic() > end:
-                raise TimeoutError(f"the console does not say '{pattern}'")
-            self.listen()
+        line = re.compile(pattern + ".*\n")
+        match = self.until(lambda: line.search(self.text, self.read))
+        if not match:
+            raise TimeoutError(f"the console does not say '{pattern}'")
         self.read = match.end()
         return match
 
@@ -200,9 +220,7 @@ class Guest(guest.Followed):
 
     def seen(self, name):
         """Expect Xen to have logged each DMA to the page that is not mapped."""
-        end = time.monotonic() + 2
-        while time.monotonic() < end and self.count_events() < self.events:
-            self.listen()
+        self.until(lambda: self.count_events() >= self.events, SOON)
         found = self.count_events()
         self.expect(name, found == self.events, f"{found} events logged, not {self.events}")
 
@@ -236,7 +254,7 @@ class Guest(guest.Followed):
                     f"CMDQ_CONS is {smmu.get(CMDQ_CONS):#x}")
         self.read = len(self.text)
         forget = smmu.inject_command()
-        self.expect(name + "_error_interrupt", forget())
+        self.expect(name + "_error_interrupt", forget(SOON))
         self.wait("CMDQ error .*Illegal command")
         self.lives()
 
@@ -332,7 +350,5 @@ class Guest(guest.Followed):
 
     def end(self):
         """Write the result."""
-        if os.path.exists(self.path("ram")):
-            os.unlink(self.path("ram"))
         fault = self.fault or ("" if self.finished else "its case did not come to its end")
         self.write_result("fail" if fault else "pass", fault, self.tests)

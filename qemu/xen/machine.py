@@ -3,9 +3,9 @@
 
 import mmap
 import os
+import shutil
 import socket
 import struct
-import time
 
 RAM = 0x40000000
 ECAM = 0x4010000000
@@ -17,7 +17,7 @@ STREAM = EDU_SLOT << 3  # what the SMMU knows it by
 EDU_FROM, EDU_TO, EDU_COUNT, EDU_CMD, EDU_BUFFER = 0x80, 0x88, 0x90, 0x98, 0x40000
 EDU_START, EDU_TO_MEMORY = 1, 2
 PATTERN = b"\x5a\xa5\x3c\xc3"
-DMA_LIMIT = 10  # seconds
+ANSWER = 60  # seconds, for QEMU
 
 # Arm IHI 0070, chapter 6
 SMMU = 0x9050000
@@ -76,19 +76,13 @@ class Memory:
 class Machine:
     """A client of QEMU's qtest, and what can be done by it."""
 
-    def __init__(self, path, memory):
+    def __init__(self, path, memory, until):
         self.memory = memory
-        end = time.monotonic() + DMA_LIMIT
+        self.until = until
         self.socket = socket.socket(socket.AF_UNIX)
-        while True:
-            try:
-                self.socket.connect(path)
-                break
-            except OSError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.1)
-        self.socket.settimeout(DMA_LIMIT)
+        if not until(lambda: not self.socket.connect_ex(path)):
+            raise TimeoutError("QEMU has no qtest")
+        self.socket.settimeout(ANSWER)
         self.file = self.socket.makefile("rw", encoding="ascii")
 
     def close(self):
@@ -152,7 +146,7 @@ class Machine:
     def inject_command(self):
         """Let the SMMU read a command that there is not; return how to forget it.
 
-        That waits for the SMMU to go on behind it, and returns whether it did.
+        That waits for the SMMU to go on behind it, for so long, and returns whether it did.
         """
         base = self.ask("readq", SMMU + CMDQ_BASE)
         size = 1 << (base & 0x1f)
@@ -161,11 +155,8 @@ class Machine:
         behind = before + 1 & 2 * size - 1
         self.set(CMDQ_PROD, behind)
 
-        def forget():
-            end = time.monotonic() + 1
-            while not (done := self.get(CMDQ_CONS) & 0xffffff == behind) and \
-                    time.monotonic() < end:
-                time.sleep(0.01)
+        def forget(limit):
+            done = self.until(lambda: self.get(CMDQ_CONS) & 0xffffff == behind, limit)
             self.set(CMDQ_CONS, before)
             self.set(CMDQ_PROD, before)
             return done
@@ -186,11 +177,8 @@ class Machine:
         for register, value in ((EDU_FROM, source), (EDU_TO, target),
                                 (EDU_COUNT, len(PATTERN)), (EDU_CMD, EDU_START | direction)):
             self.ask("writeq", WINDOW + register, value)
-        end = time.monotonic() + DMA_LIMIT
-        while self.ask("readq", WINDOW + EDU_CMD) & EDU_START:
-            if time.monotonic() > end:
-                raise TimeoutError("the device's DMA does not end")
-            time.sleep(0.01)
+        if not self.until(lambda: not self.ask("readq", WINDOW + EDU_CMD) & EDU_START):
+            raise TimeoutError("the device's DMA does not end")
 
     def arrives(self, address):
         """Return whether what it writes to an address gets there."""
@@ -200,6 +188,10 @@ class Machine:
 
 
 def make_ram(path, size):
-    """Make the file for the RAM."""
+    """Make the file for the RAM, of which a guest writes to a part."""
+    left = shutil.disk_usage(os.path.dirname(path)).free
+    if left < size:
+        raise OSError(f"a guest's RAM needs {size >> 20} MiB, {os.path.dirname(path)} has "
+                      f"{left >> 20} MiB free")
     with open(path, "wb") as file:
         os.truncate(file.fileno(), size)
