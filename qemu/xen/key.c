@@ -6,11 +6,14 @@
  */
 #include <xen/iommu.h>
 #include <xen/serial.h>
+#include <asm/flushtlb.h>
 
 static void iommu_test_step(const char *what, int rc)
 {
     printk("IOMMU test: %s (%d)\n", what, rc);
     serial_getc(SERHND_DTUART);
+    /* The host may have changed what Xen maps. */
+    flush_xen_tlb_local();
 }
 
 static void iommu_test(unsigned char key)

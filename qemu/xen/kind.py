@@ -36,6 +36,7 @@ Cell = collections.namedtuple("Cell", "name what")
 CELLS = [
     Cell("xen-cycles", "it loses its registers, and the tables change"),
     Cell("xen-stuck", "it cannot be suspended, and is put back"),
+    Cell("xen-abort", "it does not take that DMA is to abort, and goes on as it was"),
     Cell("xen-dead", "it cannot be resumed, which is fatal"),
     Cell("xen-refused", "the driver has no hooks")]
 
@@ -278,6 +279,13 @@ class Guest(guest.Followed):
         smmu.leave_error()
         self.step("resumed")
 
+    def stays(self):
+        """Expect the SMMU not to be suspended, and Xen to say so."""
+        result = self.step("suspended")
+        self.expect("suspend_fails", result == -110, f"iommu_suspend() returned {result}")
+        self.expect("says_suspend", "failed to suspend" in self.text
+                    and "failed to resume" not in self.text)
+
     def run_cycles(self):
         """The main case; then with changes that only an SMMU without old entries sees."""
         smmu, memory = self.machine_now, self.machine_now.memory
@@ -307,11 +315,24 @@ class Guest(guest.Followed):
         smmu = self.machine_now
         self.step("interrupts off")
         smmu.ask("writeq", machine.SMMU + CMDQ_BASE, NOWHERE)
-        result = self.step("suspended")
-        self.expect("suspend_fails", result == -110, f"iommu_suspend() returned {result}")
+        self.stays()
         self.arrives("restored")
         self.step("interrupts on")
         self.works("restored")
+
+    def run_abort(self):
+        """Its registers are those of one whose GBPA is never updated."""
+        smmu = self.machine_now
+        self.step("interrupts off")
+        places = smmu.mapped_at()
+        self.expect("registers_found", len(places) == 1, f"{len(places)} places map them")
+        smmu.copy_registers(SPARE)
+        registers = smmu.swap(places[0], SPARE)
+        self.stays()
+        self.expect("nothing_written", registers == smmu.swap(places[0], SPARE))
+        self.arrives("untouched")
+        self.step("interrupts on")
+        self.works("untouched")
 
     def run_dead(self):
         """The same, of what Xen will write to that register."""

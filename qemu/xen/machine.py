@@ -33,6 +33,7 @@ RESET = {GBPA: 0x1000 | UPDATE, **dict.fromkeys((
 ADDRESS = 0xffffffffffc0
 COMMAND, ENTRY, DESCRIPTOR = 16, 64, 8  # bytes of a command, of a stream table's entries
 TABLE = 0xfffffffff000
+PAGE, VALID = 4096, 3   # of a page table, and what its descriptors of pages end in
 
 
 class Memory:
@@ -64,12 +65,13 @@ class Memory:
         """Write 64 bits."""
         self.write(address, struct.pack("<Q", value))
 
-    def find(self, value):
-        """Return the addresses of all places that hold these 64 bits."""
-        wanted, found, at = struct.pack("<Q", value), [], -1
+    def find(self, value, mask=(1 << 64) - 1):
+        """Return the addresses of all that hold these bits, of 64, of which the middle counts."""
+        wanted, found, at = struct.pack("<Q", value)[2:6], [], 0
         while (at := self.map.find(wanted, at + 1)) >= 0:
-            if at % 8 == 0:
-                found.append(RAM + at)
+            where = RAM + at - 2
+            if where % 8 == 0 and self.word(where) & mask == value:
+                found.append(where)
         return found
 
 
@@ -142,6 +144,21 @@ class Machine:
             shift -= 9
             at = (self.memory.word(at) & TABLE) + (address >> shift & 0x1ff) * 8
         return at
+
+    def mapped_at(self):
+        """Return the addresses of what may be Xen's descriptors of its registers."""
+        return self.memory.find(SMMU | VALID, TABLE | VALID)
+
+    def copy_registers(self, page):
+        """Make a page of memory like them, but that GBPA is being updated, for ever."""
+        for register in range(0, PAGE, 4):
+            self.memory.write(page + register, struct.pack("<I", self.get(register)))
+        self.memory.write(page + GBPA, struct.pack("<I", self.get(GBPA) | UPDATE))
+
+    def swap(self, place, page):
+        """Let Xen see that page in their place, or them again; return what the page has."""
+        self.memory.set_word(place, self.memory.word(place) ^ SMMU ^ page)
+        return self.memory.read(page, PAGE)
 
     def inject_command(self):
         """Let the SMMU read a command that there is not; return how to forget it.
