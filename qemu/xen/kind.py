@@ -29,6 +29,7 @@ KERNEL, ROOT = 0x4a000000, 0x4e000000
 NOWHERE = 0x30000000000     # no memory is there
 LIMIT = 30                  # seconds for anything that a guest is to say, or to do
 SOON = 5                    # for what it does by itself if it does it
+PANIC = "Panic on CPU 0:"
 EVENT = re.compile(r"event 0x10 received:" + r"\n.*0x([0-9a-f]{16})" * 3)
 BANK = re.compile(r"BANK\[0\] 0x([0-9a-f]+)-0x([0-9a-f]+) ")
 
@@ -166,7 +167,7 @@ class Guest(guest.Followed):
         if select.select([self.process.stdout], [], [], 0.05)[0]:
             data = os.read(self.process.stdout.fileno(), 65536)
             if not data:
-                raise OSError("QEMU ended")
+                raise OSError("Xen panicked" if PANIC in self.text else "QEMU ended")
             self.text += data.decode(errors="replace").replace("\r", "")
 
     def until(self, found, limit=0):
@@ -346,9 +347,8 @@ class Guest(guest.Followed):
             memory.set_word(place, NOWHERE)
         self.press()
         # It reboots in five seconds.
-        self.wait("Panic on CPU 0")
-        self.wait("failed to resume")
-        self.expect("resume_is_fatal", True)
+        end = self.wait(f"({PANIC}\n.*failed to resume|IOMMU test: resumed)")
+        self.expect("resume_is_fatal", end[1].startswith(PANIC), "Xen goes on")
         self.expect("dead_mapped_blocked", not smmu.arrives(self.mapped))
         self.blocked("dead")
 
@@ -367,7 +367,7 @@ class Guest(guest.Followed):
 
     def failed_as_expected(self, verdict):
         """Return whether Xen panicked."""
-        return verdict == "fail" and "Panic on CPU 0" in self.text
+        return verdict == "fail" and PANIC in self.text
 
     def end(self):
         """Write the result."""
