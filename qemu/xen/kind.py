@@ -163,18 +163,23 @@ class Guest(guest.Followed):
             os.unlink(self.path("ram"))
 
     def listen(self):
-        """Read what the console has said, for a moment."""
-        if select.select([self.process.stdout], [], [], 0.05)[0]:
-            data = os.read(self.process.stdout.fileno(), 65536)
-            if not data:
-                raise OSError("Xen panicked" if PANIC in self.text else "QEMU ended")
-            self.text += data.decode(errors="replace").replace("\r", "")
+        """Read what the console has said, for a moment; return whether that was something."""
+        if not select.select([self.process.stdout], [], [], 0.05)[0]:
+            return False
+        data = os.read(self.process.stdout.fileno(), 65536)
+        if not data:
+            raise OSError("Xen panicked" if PANIC in self.text else "QEMU ended")
+        self.text += data.decode(errors="replace").replace("\r", "")
+        return True
 
     def until(self, found, limit=0):
-        """Listen until something is found; return it, or what was there at the limit."""
-        patience = Patience(limit or self.silence)
-        while not (what := found()) and not patience.exhausted(self.process.pid, False):
-            self.listen()
+        """Listen until something is found; return it, or what was there at the limit.
+
+        Dom0 never falls silent, so that what the console says is progress before that only.
+        """
+        patience, progress = Patience(limit or self.silence), False
+        while not (what := found()) and not patience.exhausted(self.process.pid, progress):
+            progress = self.listen() and not self.mapped
         self.patience.exhausted(self.process.pid, True)
         return what
 
@@ -234,8 +239,8 @@ class Guest(guest.Followed):
     def begin_dma(self):
         """Wait for dom0, and set up the device."""
         bank = self.wait(BANK.pattern)
-        self.mapped = int(bank[2], 16) - (8 << 20)
         self.wait("# dom0 lives, 1")
+        self.mapped = int(bank[2], 16) - (8 << 20)
         self.machine_now.start_device(self.mapped)
         self.arrives("before")
         self.seen("before_event")
