@@ -4,7 +4,9 @@
 
 A job is JSON, which is YAML. Its results are those of its monitors: one for each program
 in the guest, with the tests that are expected of it, and one for the guest itself. Neither
-the end of the job nor the exit code of lava-run says that they passed.
+the end of the job nor the exit code of lava-run says that they passed. One guest has a
+second job, in the form that others run: LAVA's test shell in a root without our init or
+tests, an overlay with the tarball of kselftests, and the kernel's own run_kselftest.sh.
 """
 
 import argparse
@@ -13,7 +15,9 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 
+import mkrootfs
 from guest import digest
 from tables import HERE
 
@@ -40,7 +44,17 @@ GUEST = {"name": "guest", "start": r"\n", "end": "reboot: Power down",
          "pattern": r"# (?P<test_case_id>guest done), status (?P<result>\d+)\r",
          "fixupdict": {"0": "pass", "1": "fail"}, "expected": ["guest_done"]}
 OURS = "virtio_noirq_"  # programs
-# What makes all of their tests fail, though the guest may come to its end
+SHELL = "-shell.yaml"   # beside the folder of a guest that has such a job
+TESTED = (OURS, "0_kselftest")  # suites
+# The root's prompt, and what the kernel has to say for LAVA to look for it
+PROMPT, LOGLEVEL = "/ # ", "loglevel=6"
+KSELFTEST = "/opt/kselftest"
+# Results of tests, and of programs, as calls of LAVA's test shell
+TO_LAVA = "; t; ".join(
+    rf"s/^(# )?{line} [0-9]+ (selftests: \S+: )?(\S+){rest}.*/lava-test-case \3 --result {result}/p"
+    for line, rest, result in (
+        ("ok", " # SKIP", "skip"), ("ok", "", "pass"), ("not ok", "", "fail")))
+# What makes all tests fail, though the guest may come to its end
 BROKEN = {"another-variant": (r"VARIANT=\w+", "VARIANT=packed_in_order"),
           "panic": ("panic=-1", "panic=-1 rdinit=/none init=/none")}
 
@@ -109,9 +123,55 @@ def job(guest, config, link):
                     {"test": {"timeout": limit, "monitors": monitors(guest)}}]}
 
 
+def definition(guest):
+    """Return a test definition that runs a guest's programs by run_kselftest.sh."""
+    programs = guest.programs()
+    variables = [f'export KSELFTEST_{name.upper()}_ARGS="-v $VIRTIO_NOIRQ_VARIANT"'
+                 for name in programs]
+    wanted = " ".join(f"-t drivers/virtio:{name}" for name in programs)
+    return {
+        "from": "inline", "name": "kselftest", "path": "inline/kselftest.yaml",
+        "repository": {
+            "metadata": {"format": "Lava-Test Test Definition 1.0", "name": "kselftest"},
+            "run": {"steps": [
+                "dmesg -n 5", *variables,
+                f"{KSELFTEST}/run_kselftest.sh {wanted} 2>&1 | tee /tmp/ktap",
+                f"sed -nE '{TO_LAVA}' /tmp/ktap | sh -e"]}},
+        "expected": [name for program in programs for name in (*tests(guest, program), program)]}
+
+
+def shell_job(guest, config, link):
+    """Return a guest's job in the form that others run."""
+    found = job(guest, config, link)
+    deploy, boot, test = (next(iter(action.values())) for action in found["actions"])
+    images, settings = deploy["images"], guest.settings
+    root = mkrootfs.pack(guest.kernel.folder, "shell", settings.busybox, False)
+    tarball = os.path.join(settings.out, "kselftest.tar")
+    with tarfile.open(tarball, "w") as file:
+        file.add(os.path.join(guest.kernel.folder, "kselftest"), ".")
+    images["ramdisk"].update(
+        url=link(root), sha256sum=digest(root), format="cpio.newc", overlays={
+            "kselftest": {"url": link(tarball), "sha256sum": digest(tarball),
+                          "format": "tar", "path": KSELFTEST},
+            "lava": True})
+    images["kernel"]["image_arg"] = re.sub(
+        r"loglevel=\d+", LOGLEVEL, images["kernel"]["image_arg"])
+    boot["prompts"] = [PROMPT]
+    del test["monitors"]
+    test["definitions"] = [definition(guest)]
+    return {**found, "job_name": found["job_name"] + " in a test shell"}
+
+
+def write_job(path, content):
+    """Write a job."""
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1)
+
+
 def write_jobs(guests, config, link):
     """Write the job of each guest beside its folder; return why some have none."""
     without = {}
+    shell = False
     for guest in guests:
         if guest.needs_host:
             without.setdefault(guest.needs_host, []).append(guest.cell.name)
@@ -119,25 +179,36 @@ def write_jobs(guests, config, link):
         if text := guest.device_tree():
             os.makedirs(guest.folder, exist_ok=True)
             guest.make_device_tree(text)
-        with open(guest.folder + ".yaml", "w", encoding="utf-8") as file:
-            json.dump(job(guest, config, link), file, indent=1)
+        write_job(guest.folder + ".yaml", job(guest, config, link))
+        if not (shell or guest.skips) and all(name.startswith(OURS) for name in guest.programs()):
+            shell = True
+            write_job(guest.folder + SHELL, shell_job(guest, config, link))
     return without
 
 
-def faults(definition, results):
-    """Return {"monitor.test": "" or what is wrong with its result} of a job."""
+def expected(content):
+    """Yield (what LAVA calls a suite, its tests) of a job."""
+    test = content["actions"][-1]["test"]
+    for monitor in test.get("monitors", ()):
+        yield monitor["name"], monitor["expected"]
+    for number, one in enumerate(test.get("definitions", ())):
+        yield f"{number}_{one['name']}", one["expected"]
+
+
+def faults(content, results):
+    """Return {"suite.test": "" or what is wrong with its result} of a job."""
     found = {}
-    for monitor in definition["actions"][-1]["test"]["monitors"]:
-        for name in monitor["expected"]:
-            name = f"{monitor['name']}.{name}"
+    for suite, names in expected(content):
+        for name in names:
+            name = f"{suite}.{name}"
             result = results.get(name, "missing")
-            skips = result == "skip" and definition["metadata"]["skips"]
+            skips = result == "skip" and content["metadata"]["skips"]
             found[name] = "" if result == "pass" or skips else result
     return found
 
 
 def by_name(found):
-    """Return {"monitor.test": result} of what lavacli or lava-run says."""
+    """Return {"suite.test": result} of what lavacli or lava-run says."""
     return {f"{one.get('suite') or one['definition']}.{one.get('name') or one['case']}":
             one["result"] for one in found}
 
@@ -148,11 +219,11 @@ def read_json(path):
         return json.load(file)
 
 
-def print_job(ktap, definition, results):
+def print_job(ktap, content, results):
     """Print the results of a job; return whether they are those that are expected."""
-    found = faults(definition, results)
+    found = faults(content, results)
     for name, fault in found.items():
-        skip = definition["metadata"]["skips"] if results.get(name) == "skip" else None
+        skip = content["metadata"]["skips"] if results.get(name) == "skip" else None
         ktap.result(not fault, name, fault, skip=skip or None)
     return not any(found.values())
 
@@ -184,23 +255,37 @@ def run_job(root, path):
         return by_name(line["msg"] for line in yaml.safe_load(file) if line["lvl"] == "results")
 
 
+def broken(paths):
+    """Write the first job of each form with each fault; return their paths."""
+    found = []
+    for path in (next((path for path in paths if path.endswith(SHELL) == shell), None)
+                 for shell in (False, True)):
+        for what, change in BROKEN.items() if path else ():
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            found.append(f"{path.removesuffix('.yaml')}.{what}")
+            with open(found[-1], "w", encoding="utf-8") as file:
+                file.write(re.sub(*change, text))
+    return found
+
+
+def print_broken(ktap, path, results):
+    """Print whether all tests of a job with a fault fail; a program does not if all are skips."""
+    good = [name for name, fault in faults(read_json(path), results).items()
+            if not fault and name.startswith(TESTED) and f".{OURS}" not in name]
+    ktap.result(not good, f"{os.path.basename(path)}: all tests fail", *good)
+
+
 def run_jobs(args):
-    """Run jobs, and the first one with faults, and print the results."""
+    """Run jobs, and the first of each form with faults, and print the results."""
     ktap = Printer()
     for path in args.jobs:
         tests_of = ktap.parts()
         good = print_job(tests_of, read_json(path), run_job(args.root, path))
         tests_of.end()
         ktap.result(good, os.path.basename(path).removesuffix(".yaml"))
-    with open(args.jobs[0], encoding="utf-8") as file:
-        text = file.read()
-    for what, change in BROKEN.items():
-        path = f"{args.jobs[0].removesuffix('.yaml')}-{what}.yaml"
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(re.sub(*change, text))
-        found = faults(read_json(path), run_job(args.root, path))
-        good = [name for name, fault in found.items() if not fault and name.startswith(OURS)]
-        ktap.result(not good, f"{what}: all tests fail", *good)
+    for path in broken(args.jobs):
+        print_broken(ktap, path, run_job(args.root, path))
     return ktap.end()
 
 

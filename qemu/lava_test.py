@@ -3,6 +3,7 @@
 """Test what LAVA makes of consoles by the monitors of our jobs, and what KCIDB gets."""
 
 import re
+import subprocess
 import types
 import unittest
 from unittest import mock
@@ -84,11 +85,11 @@ def read_by_lava(monitors, text, size):
     return found
 
 
-def fake_guest(skips="", **result):
+def fake_guest(skips="", programs=("virtio_noirq_config", "kernel_checks"), **result):
     """Return a guest with two programs, and its result."""
     return types.SimpleNamespace(
         cell=types.SimpleNamespace(name="split-config", variant="split"), skips=skips,
-        checks=["lockdep"], programs=lambda: ["virtio_noirq_config", "kernel_checks"],
+        checks=["lockdep"], programs=lambda: list(programs),
         kernel=types.SimpleNamespace(folder="/k/arm64@v7.3", arch="arm64", image="/k/image"),
         settings=types.SimpleNamespace(qemu_version="10.0.2"),
         result={"verdict": "pass", "reason": "", "wall_s": 1.5, "tests": [], **result})
@@ -108,6 +109,48 @@ class LavaTest(unittest.TestCase):
                     faults = lava.faults(job, read_by_lava(lava.monitors(guest), text, size))
                     self.assertEqual(faults, {name: wrong.get(number, "")
                                               for number, name in enumerate(TESTS)})
+
+
+# What run_kselftest.sh says, and what LAVA's test shell is told of it
+KSELFTEST = """TAP version 13
+1..1
+# timeout set to 900
+# selftests: drivers/virtio: virtio_noirq_config
+# TAP version 13
+# 1..3
+#  RUN           noirq.split.change_before_reset ...
+# #            OK  noirq.split.change_before_reset
+# ok 1 noirq.split.change_before_reset
+# not ok 2 noirq.split.change_before_reset_in_noirq
+# ok 3 noirq.split.change_while_reset # SKIP needs a host
+# # Totals: pass:1 fail:1 xfail:0 xpass:0 skip:1 error:0
+not ok 1 selftests: drivers/virtio: virtio_noirq_config # exit=1
+"""
+TOLD = [f"lava-test-case {name} --result {result}" for name, result in (
+    *zip(NAMES, ("pass", "fail", "skip")), ("virtio_noirq_config", "fail"))]
+
+
+class ShellTest(unittest.TestCase):
+    """The job in the form that others run."""
+
+    def test_told(self):
+        """Each result by its name, and a program's, as far as it said them."""
+        for lines in range(KSELFTEST.count("\n") + 1):
+            text = "".join(KSELFTEST.splitlines(keepends=True)[:lines])
+            with self.subTest(lines=lines):
+                told = subprocess.run(["sed", "-nE", lava.TO_LAVA], input=text, text=True,
+                                      check=True, stdout=subprocess.PIPE).stdout.splitlines()
+                self.assertEqual(told, TOLD[:len(re.findall("^(?:# )?(?:not )?ok ", text, re.M))])
+
+    def test_faults(self):
+        """What is expected: the tests, and their program."""
+        one = lava.definition(fake_guest(programs=["virtio_noirq_config"]))
+        self.assertEqual(one["expected"], [*NAMES, "virtio_noirq_config"])
+        job = {"actions": [{"test": {"definitions": [one]}}], "metadata": {"skips": ""}}
+        results = {f"0_kselftest.{name}": "pass" for name in one["expected"][1:]}
+        self.assertEqual(lava.faults(job, results), {
+            f"0_kselftest.{name}": "" if number else "missing"
+            for number, name in enumerate(one["expected"])})
 
 
 class KcidbTest(unittest.TestCase):
