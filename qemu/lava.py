@@ -16,6 +16,8 @@ import re
 import subprocess
 import sys
 import tarfile
+import time
+import xmlrpc.client
 
 import mkrootfs
 from guest import digest
@@ -32,6 +34,8 @@ TEMPLATE = {"arm64": {"-machine": "machine", "-cpu": "cpu", "-m": "memory"},
 NOT_THERE = ("-display", "-monitor", "-nic", "-qmp", "-chardev", "-serial")
 IMAGES = {"-kernel": "kernel", "-initrd": "ramdisk", "-dtb": "dtb"}
 BEFORE = 300  # seconds for the files
+PATIENCE = 300  # seconds for a server to start
+SILENCE = 3600  # seconds without the end of a job; each has a limit of its own
 
 # LAVA looks for a pattern in what it has read so far, so each ends with the line. The
 # result of a skip is the "o" of its "ok": the word for it comes after the name.
@@ -289,6 +293,80 @@ def run_jobs(args):
     return ktap.end()
 
 
+def differences(content, results, guest):
+    """Return which tests a guest's result.json has another result of."""
+    suites = [suite for suite, _ in expected(content) if suite.startswith(TESTED)
+              or suite == "kernel_checks"]
+    there = {case_id(test): result for suite, test, result in (
+        (*name.partition(".")[::2], result) for name, result in results.items())
+        if suite in suites and not test.startswith(OURS)}
+    here = {case_id(test["name"]): test["result"] for test in guest["tests"]}
+    if content["metadata"]["skips"]:
+        there = {name: here.get(name) if result == "skip" else result
+                 for name, result in there.items()}
+    return [f"{name}: {there.get(name, 'missing')} in LAVA, {here.get(name, 'missing')} here"
+            for name in sorted({*here, *there}) if there.get(name) != here.get(name)]
+
+
+def side_by_side(shown):
+    """Return whether two jobs ran at the same time, on two devices."""
+    spans = [(one["device"], str(one["start_time"]), str(one["end_time"])) for one in shown]
+    return any(one[0] != other[0] and one[1] < other[2] and other[1] < one[2]
+               for one in spans for other in spans)
+
+
+def submit(url, paths):
+    """Submit jobs to a server, wait for them, return {path: (what it shows, results)}."""
+    import yaml  # pylint: disable=import-outside-toplevel
+    server = xmlrpc.client.ServerProxy(url, allow_none=True)
+    for _ in range(PATIENCE):
+        try:
+            server.system.version()
+            break
+        except (OSError, xmlrpc.client.ProtocolError):
+            time.sleep(1)
+    ids = {}
+    for path in paths:
+        with open(path, encoding="utf-8") as file:
+            ids[path] = server.scheduler.jobs.submit(file.read())
+    shown, spoke = {}, time.monotonic()
+    while len(shown) < len(ids):
+        if time.monotonic() - spoke > SILENCE:
+            sys.exit(f"error: the server ended no job for {SILENCE} s; see its logs")
+        time.sleep(1)
+        for path in ids.keys() - shown.keys():
+            one = server.scheduler.jobs.show(ids[path])
+            if one["state"] == "Finished":
+                shown[path], spoke = one, time.monotonic()
+                log = server.scheduler.jobs.logs(ids[path])[1].data
+                with open(path.removesuffix(".yaml") + ".lava-log", "wb") as file:
+                    file.write(log)
+                print(f"{len(shown)} of {len(ids)} jobs", file=sys.stderr, flush=True)
+    return {path: (shown[path], by_name(yaml.safe_load(
+        server.results.get_testjob_results_yaml(number)))) for path, number in ids.items()}
+
+
+def serve_jobs(args):
+    """Run jobs by a server, and the first of each form with faults, and print the results."""
+    ktap = Printer()
+    faulty = broken(args.jobs)
+    found = submit(args.url, [*args.jobs, *faulty])
+    for path in args.jobs:
+        content, results = read_json(path), found[path][1]
+        tests_of = ktap.parts()
+        good = print_job(tests_of, content, results)
+        tests_of.end()
+        name = os.path.basename(path).removesuffix(".yaml")
+        ktap.result(good, name)
+        guest = os.path.join(args.guests, content["metadata"]["guest"], "result.json")
+        differ = differences(content, results, read_json(guest))
+        ktap.result(not differ, f"{name}: as here", *differ)
+    for path in faulty:
+        print_broken(ktap, path, found[path][1])
+    ktap.result(side_by_side([one for one, _ in found.values()]), "jobs ran side by side")
+    return ktap.end()
+
+
 def check_schema(args):
     """Print what is wrong with jobs, by LAVA's own schema."""
     from lava_common.schemas import validate  # pylint: disable=import-outside-toplevel
@@ -317,6 +395,11 @@ def main():
     run.set_defaults(do=run_jobs)
     run.add_argument("root", help="where LAVA is; it has to be in PYTHONPATH, too")
     run.add_argument("jobs", nargs="+")
+    serve = verbs.add_parser("serve", help="the same, by a server, and compare with guests here")
+    serve.set_defaults(do=serve_jobs)
+    serve.add_argument("url", help="of the server's XML-RPC, with user and token")
+    serve.add_argument("guests", help="the results of the same guests here")
+    serve.add_argument("jobs", nargs="+")
     args = parser.parse_args()
     return args.do(args)
 

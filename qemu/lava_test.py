@@ -153,6 +153,37 @@ class ShellTest(unittest.TestCase):
             for number, name in enumerate(one["expected"])})
 
 
+class ServerTest(unittest.TestCase):
+    """What is made of a server's results."""
+
+    def differ(self, skips="", **changes):
+        """Return the tests that differ, if some results in LAVA are others."""
+        job = {"actions": [{"test": {"monitors": lava.monitors(fake_guest())}}],
+               "metadata": {"skips": skips}}
+        here = {"tests": [{"name": name, "result": "pass"} for name in [*NAMES, "lockdep"]]}
+        there = {**dict.fromkeys(TESTS, "pass"), **{TESTS[int(number[1:])]: result
+                                                    for number, result in changes.items()}}
+        there = {name: result for name, result in there.items() if result}
+        return lava.differences(job, {**there, "lava.job": "pass"}, here)
+
+    def test_differences(self):
+        """Of the tests alone, one by one; a skip that is known is none."""
+        self.assertEqual(self.differ(), [])
+        self.assertEqual(self.differ(_0="fail"), [
+            "noirq_split_change_before_reset: fail in LAVA, pass here"])
+        self.assertEqual(self.differ(_3=None), ["lockdep: missing in LAVA, pass here"])
+        self.assertEqual(len(self.differ(_1="skip")), 1)
+        self.assertEqual(self.differ(SKIPS, _1="skip"), [])
+
+    def test_side_by_side(self):
+        """At the same time on two devices, not one after the other or on one."""
+        for spans, good in (("a13 b24", True), ("a12 b23", False), ("a14 a23", False),
+                            ("a13", False)):
+            shown = [{"device": one[0], "start_time": one[1], "end_time": one[2]}
+                     for one in spans.split()]
+            self.assertEqual(lava.side_by_side(shown), good, spans)
+
+
 class KcidbTest(unittest.TestCase):
     """The rules of KCIDB's schema, version 5.3."""
 
