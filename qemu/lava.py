@@ -325,6 +325,8 @@ def submit(url, paths):
             break
         except (OSError, xmlrpc.client.ProtocolError):
             time.sleep(1)
+    else:
+        sys.exit(f"error: the server did not start in {PATIENCE} s; see its logs")
     ids = {}
     for path in paths:
         with open(path, encoding="utf-8") as file:

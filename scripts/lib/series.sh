@@ -62,7 +62,9 @@ has_suites()
 # known_series NAME: or the end.
 known_series()
 {
-	[[ $1 == "$MAIN" || ( $1 && $1 != */* && -f $VN_ROOT/patches/$1/plan ) ]] || die "no series '$1'; there are: $(all_series | paste -sd' ')"
+	local all
+	all=$(all_series)
+	[[ $'\n'$all$'\n' == *$'\n'"$1"$'\n'* ]] || die "no series '$1'; there are: ${all//$'\n'/ }"
 }
 
 # pick_series [NAME]: sets SERIES, by default to the main one, and its tree; knows --help,
