@@ -15,6 +15,7 @@
 #define SUSPEND_SUSPENDED	((SUSPEND_LIVE & ~VIRTIO_CONFIG_S_DRIVER_OK) | \
 				 VIRTIO_CONFIG_S_SUSPEND)
 #define SUSPEND_DELAY_MS	20
+#define SUSPEND_RESET_MS	200	/* longer than a device gets that had failed */
 
 /* What a device answers to a request instead, if it does. */
 struct mmio_failure {
@@ -32,6 +33,9 @@ static struct {
 	u8 answer;
 	unsigned int writes;
 } suspend_device;
+
+/* Whether a callback ran as in an interrupt */
+static bool suspend_irqs_disabled;
 
 static u8 fake_request(u8 status, u8 request, u8 answer)
 {
@@ -78,9 +82,22 @@ static void fake_use_buffer(struct mmio *mmio)
 	mmio->raised = VIRTIO_MMIO_INT_VRING;
 }
 
+/* A device that is gone for good */
+static u8 fake_gone(struct mmio *mmio, u8 status, bool written)
+{
+	return U8_MAX;
+}
+
 static int driver_take_buffer(struct mmio *mmio)
 {
 	virtqueue_detach_unused_buf(mmio->vqs[2]);
+
+	return 0;
+}
+
+static int driver_see_irqs_disabled(struct mmio *mmio)
+{
+	suspend_irqs_disabled = irqs_disabled();
 
 	return 0;
 }
@@ -187,14 +204,14 @@ static void suspend_is_one_write(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), 0);
 }
 
-/* Test that it is resumed by one write, and nothing is set up in restore. */
+/* Test that it is resumed by one write and, of what is not empty, notified. */
 static void suspend_resume_is_one_write(struct kunit *test)
 {
 	struct mmio *mmio = suspend_start(test, false);
 
 	mmio_suspend(test);
 	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
-	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "Status=1f ");
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "Status=1f QueueNotify=1 ");
 	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
 	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "");
 	suspend_expect_works(test);
@@ -210,16 +227,17 @@ static void suspend_with_noirq_callbacks(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
 	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
 	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record),
-			   "freeze Status=1f Status=1f restore ");
+			   "freeze Status=1f Status=1f QueueNotify=1 restore ");
 	suspend_expect_works(test);
 }
 
-/* Test that both phases together take six accesses, whatever the queues. */
+/* Test that both phases together take six accesses if the queues are empty. */
 static void suspend_accesses(struct kunit *test)
 {
 	struct mmio *mmio = suspend_start(test, true);
 	unsigned int reads;
 
+	driver_take_buffer(mmio);
 	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
 	record_take(test, &mmio->record);
 	reads = mmio->status_reads;
@@ -258,6 +276,44 @@ static void suspend_no_buffer_meanwhile(struct kunit *test)
 	suspend_expect_works(test);
 }
 
+/* Test that the device gets to know of what was added before, and kicked then. */
+static void suspend_kick_meanwhile(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, false);
+
+	mmio_suspend(test);
+	KUNIT_EXPECT_FALSE(test, virtqueue_kick(mmio->vqs[2]));
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "");
+	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "Status=1f QueueNotify=1 ");
+	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
+	suspend_expect_works(test);
+}
+
+/*
+ * Test that the driver is called for what it did not take: its interrupt was handled
+ * before, and a work item came too late.
+ */
+static void suspend_taken_meanwhile(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, false);
+	unsigned int len;
+
+	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
+	mmio_use_first(mmio);
+	KUNIT_ASSERT_EQ(test, mmio_down_noirq(mmio), 0);
+	KUNIT_EXPECT_NULL(test, virtqueue_get_buf(mmio->vqs[2], &len));
+	suspend_irqs_disabled = false;
+	mmio_at(mmio, "callback", driver_see_irqs_disabled);
+	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
+
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record),
+			   "Status=1f Status=1f QueueNotify=1 callback ");
+	KUNIT_EXPECT_TRUE(test, suspend_irqs_disabled);
+	KUNIT_EXPECT_EQ(test, mmio->vqs[2]->num_free, MMIO_QUEUE_SIZE);
+	KUNIT_EXPECT_EQ(test, mmio_up(mmio), 0);
+}
+
 /* Test that what the device used before it was suspended gets to the driver. */
 static void suspend_last_buffer(struct kunit *test)
 {
@@ -274,7 +330,7 @@ static void suspend_last_buffer(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
 
 	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record),
-			   "Status=1f Status=1f callback ");
+			   "Status=1f Status=1f QueueNotify=1 callback ");
 }
 
 /* Test that a config change meanwhile is told after the resume, once. */
@@ -286,7 +342,7 @@ static void suspend_config_change(struct kunit *test)
 	mmio->raised = VIRTIO_MMIO_INT_CONFIG;
 	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
 	mmio->raised = 0;
-	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "Status=1f ");
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "Status=1f QueueNotify=1 ");
 	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
 	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "config_changed ");
 }
@@ -440,21 +496,49 @@ static void suspend_legacy(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, __virtio_test_bit(mmio->vdev, VIRTIO_F_SUSPEND));
 }
 
-/* Test that a driver with freeze and restore goes on as today. */
-static void suspend_freeze_and_restore(struct kunit *test)
+/* As today: a driver without noirq callbacks that are used, but with others. */
+static void suspend_expect_as_today(struct kunit *test, const char *calls)
+{
+	struct mmio *mmio = test->priv;
+
+	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_down_noirq(mmio), 0);
+	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), calls);
+	mmio->keeps_queues = true;
+	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(record_take(test, &mmio->record), "Status=0 "));
+}
+
+/* Test that a driver with freeze goes on as today. */
+static void suspend_with_freeze(struct kunit *test)
 {
 	struct mmio *mmio = test->priv;
 
 	mmio->drv.freeze = driver_freeze;
+	suspend_start(test, false);
+	suspend_expect_as_today(test, "freeze ");
+}
+
+/* Test that a driver with restore does. */
+static void suspend_with_restore(struct kunit *test)
+{
+	struct mmio *mmio = test->priv;
+
 	mmio->drv.restore = driver_restore;
 	suspend_start(test, false);
-	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
-	KUNIT_ASSERT_EQ(test, mmio_down_noirq(mmio), 0);
-	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
-	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "freeze ");
-	mmio->keeps_queues = true;
-	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
-	KUNIT_EXPECT_NOT_NULL(test, strstr(record_take(test, &mmio->record), "Status=0 "));
+	suspend_expect_as_today(test, "");
+}
+
+/* Test that one does whose noirq callbacks are not used for this device. */
+static void suspend_opted_out(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, true);
+
+	mmio->drv.freeze = NULL;
+	mmio->drv.restore = NULL;
+	mmio->vdev->noirq_opted_out = true;
+	suspend_expect_as_today(test, "");
 }
 
 /* Test that a device that does not work is not suspended, but given up. */
@@ -515,7 +599,7 @@ static void suspend_fails(struct kunit *test)
 	suspend_fail(test, VIRTIO_CONFIG_S_SUSPEND);
 	mmio_suspend(test);
 	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, "device is not suspended, status"), 1);
-	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, "suspending the device failed: -EIO"), 1);
+	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, "suspending the device failed: -EIO; the device is unusable until its driver is unbound and bound"), 1);
 	KUNIT_EXPECT_TRUE(test, mmio_status(mmio) & VIRTIO_CONFIG_S_FAILED);
 	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), 0);
 	suspend_expect_given_up(test);
@@ -547,18 +631,29 @@ static void suspend_fails_undrained(struct kunit *test)
 	suspend_expect_given_up(test);
 }
 
-/* Test that a device that did not answer is reset in each later cycle. */
-static void suspend_fails_once(struct kunit *test)
+static void suspend_expect_tried_once(struct kunit *test, u8 request)
 {
 	struct mmio *mmio = suspend_start(test, true);
 
-	suspend_fail(test, VIRTIO_CONFIG_S_SUSPEND);
+	suspend_fail(test, request);
 	mmio_at(mmio, "freeze_noirq", driver_take_buffer);
 	mmio_suspend(test);
 	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
 	KUNIT_ASSERT_EQ(test, mmio_up(mmio), 0);
 	record_take(test, &mmio->record);
 	suspend_expect_reset_path(test);
+}
+
+/* Test that a device that was not suspended is reset in each later cycle. */
+static void suspend_fails_once(struct kunit *test)
+{
+	suspend_expect_tried_once(test, VIRTIO_CONFIG_S_SUSPEND);
+}
+
+/* Test that one that was not resumed is, too. */
+static void suspend_resume_fails_once(struct kunit *test)
+{
+	suspend_expect_tried_once(test, VIRTIO_CONFIG_S_DRIVER_OK);
 }
 
 /* Test that a device that has answered is not waited for, and no other for ever. */
@@ -715,6 +810,38 @@ static const struct mmio_param suspend_losses[] = {
 
 KUNIT_ARRAY_PARAM_DESC(suspend_loss, suspend_losses, desc);
 
+/* Test that one that asks for a reset, as it cannot be resumed, gets the time for it. */
+static void suspend_resume_fails_slow_reset(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, true);
+
+	suspend_device.failure = &suspend_asks_for_reset;
+	suspend_device.fails = VIRTIO_CONFIG_S_DRIVER_OK;
+	mmio->reset_ms = SUSPEND_RESET_MS;
+	mmio_suspend(test);
+	mmio_at(mmio, "freeze_noirq", driver_take_buffer);
+	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), 0);
+	KUNIT_EXPECT_EQ(test, mmio_up(mmio), 0);
+	KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_LIVE);
+}
+
+/* Test that nobody waits for a device that is gone. */
+static void suspend_gone(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, true);
+	ktime_t start;
+
+	mmio_suspend(test);
+	mmio->status = fake_gone;
+	mmio->reset_ms = U16_MAX;
+	start = ktime_get();
+	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), -ETIMEDOUT);
+	KUNIT_EXPECT_LT(test, ktime_ms_delta(ktime_get(), start), 1000);
+	suspend_expect_given_up(test);
+	mmio->status = NULL;
+	mmio_end_reset(mmio);
+}
+
 static int suspend_init(struct kunit *test)
 {
 	struct mmio *mmio = mmio_create(test);
@@ -748,6 +875,8 @@ static struct kunit_case suspend_cases[] = {
 	KUNIT_CASE(suspend_accesses),
 	KUNIT_CASE(suspend_is_awaited),
 	KUNIT_CASE(suspend_no_buffer_meanwhile),
+	KUNIT_CASE(suspend_kick_meanwhile),
+	KUNIT_CASE(suspend_taken_meanwhile),
 	KUNIT_CASE(suspend_last_buffer),
 	KUNIT_CASE(suspend_config_change),
 	KUNIT_CASE(suspend_again),
@@ -761,17 +890,22 @@ static struct kunit_case suspend_cases[] = {
 	KUNIT_CASE(suspend_in_power_domain),
 	KUNIT_CASE(suspend_not_offered),
 	KUNIT_CASE_PARAM(suspend_legacy, mmio_legacy_gen_params),
-	KUNIT_CASE(suspend_freeze_and_restore),
+	KUNIT_CASE(suspend_with_freeze),
+	KUNIT_CASE(suspend_with_restore),
+	KUNIT_CASE(suspend_opted_out),
 	KUNIT_CASE(suspend_needs_reset_before),
 	KUNIT_CASE(suspend_unbound_meanwhile),
 	SUSPEND_CASE_SLOW(suspend_fails, suspend_failure_gen_params),
 	SUSPEND_CASE_SLOW(suspend_fails_and_is_drained, suspend_failure_gen_params),
 	SUSPEND_CASE_SLOW(suspend_fails_undrained, suspend_failure_gen_params),
 	SUSPEND_CASE_SLOW(suspend_fails_once, suspend_failure_gen_params),
+	SUSPEND_CASE_SLOW(suspend_resume_fails_once, suspend_failure_gen_params),
 	SUSPEND_CASE_SLOW(suspend_failure_is_bounded, suspend_failure_gen_params),
 	SUSPEND_CASE_SLOW(suspend_resume_fails, suspend_failure_gen_params),
 	SUSPEND_CASE_SLOW(suspend_resume_fails_and_is_drained, suspend_failure_gen_params),
 	SUSPEND_CASE_SLOW(suspend_resume_fails_undrained, suspend_failure_gen_params),
+	KUNIT_CASE(suspend_resume_fails_slow_reset),
+	KUNIT_CASE(suspend_gone),
 	KUNIT_CASE_PARAM(suspend_state_lost, suspend_loss_gen_params),
 	KUNIT_CASE_PARAM(suspend_state_lost_and_drained, suspend_loss_gen_params),
 	SUSPEND_CASE_SLOW(suspend_given_up_stays, suspend_failure_gen_params),
