@@ -9,9 +9,11 @@
  * refused is FAILED.
  *
  * An entropy device has all buffers all the time. A disk gets two requests when
- * interrupts are off already, and is notified, and two more of which it is not. All
+ * interrupts are off already, and is notified, and, when it has answered, two more of
+ * which it is not. All
  * of them have to be there with the right data after the sleep, those of
- * virtio_suspend_noirq in the noirq phase.
+ * virtio_suspend_noirq in the noirq phase, and of the others those that the
+ * device was notified of, as the core calls the driver then.
  *
  * debugfs, virtio_suspend_test/:
  * alarm	write a number: the real-time clock ends a sleep after so many seconds
@@ -189,12 +191,18 @@ static void vst_interrupt(struct virtqueue *vq)
 
 static void vst_begin(struct vst *t)
 {
+	unsigned int ms, last;
+
 	guard(spinlock_irqsave)(&t->lock);
 	t->used = 0;
 	t->used_in_noirq = 0;
 	if (t->is_disk) {
+		last = virtqueue_enable_cb_prepare(t->vq);
 		vst_post_some(t, VST_NOTIFIED);
 		virtqueue_kick(t->vq);
+		/* When the device gets to it, it takes what is there. */
+		for (ms = 0; ms < VST_WAIT_MS && !virtqueue_poll(t->vq, last); ms++)
+			mdelay(1);
 		vst_post_some(t, VST_REQUESTS - VST_NOTIFIED);
 	}
 	t->posted = vst_count_posted(t);
@@ -262,12 +270,13 @@ static const char *vst_name(const struct vst *t)
 static void vst_check(struct seq_file *seq, struct vst *t)
 {
 	unsigned int posted = t->is_disk ? VST_REQUESTS : VST_DEPTH;
-	unsigned int noirq = t->is_disk && t->is_noirq ? VST_REQUESTS : 0;
+	unsigned int noirq = t->is_noirq ? VST_REQUESTS : VST_NOTIFIED;
 	bool all = vst_wait(t, t->is_disk ? VST_REQUESTS : 1);
 
-	if (t->posted != posted || t->used_in_noirq != noirq || !all || t->wrong ||
-	    (t->is_disk && (t->used != posted || vst_count_posted(t))))
-		seq_printf(seq, "%s%u: %u posted, not %u; %u used, %u in noirq, not %u; %u wrong\n",
+	if (t->posted != posted || !all || t->wrong ||
+	    (t->is_disk && (t->used_in_noirq < noirq || t->used != posted ||
+			    vst_count_posted(t))))
+		seq_printf(seq, "%s%u: %u posted, not %u; %u used, %u in noirq, not %u at least; %u wrong\n",
 			   vst_name(t), t->place, t->posted, posted, t->used,
 			   t->used_in_noirq, noirq, t->wrong);
 }
