@@ -42,6 +42,8 @@
 #define VPCI_QUEUE_SIZE		8
 #define VPCI_VECTORS		4
 #define VPCI_NEVER		(60 * MSEC_PER_SEC)
+/* More reads than anybody needs who does not wait for ever */
+#define VPCI_PATIENCE		500
 /* A bit of the ISR, 4.1.4.5; VIRTIO_PCI_ISR_CONFIG is the other one. */
 #define VPCI_ISR_QUEUE		BIT(0)
 #define VPCI_ANSWER		0xa5
@@ -146,6 +148,10 @@ struct vpci {
 	/* How long a reset takes, and what the device does that it must not. */
 	unsigned int reset_ms;
 	bool all_ones;
+	/* Unplugged: configuration space reads as all ones, too. */
+	bool gone;
+	/* After so many reads of all ones it is back, so that nobody waits for ever. */
+	unsigned int patience;
 	bool keeps_queues;
 	bool refuses_features;
 	bool refuses_config_vector;
@@ -158,6 +164,8 @@ struct vpci {
 	bool resetting;
 	ktime_t reset_end;
 	unsigned int hasty;
+
+	unsigned int config_reads;
 
 	/* Accesses that reached nobody, and those that are against the rules */
 	unsigned int lost;
@@ -663,9 +671,10 @@ static inline bool vpci_decodes(struct vpci *pci, int bar)
 	bool decodes = vpci_may(pci, PCI_COMMAND_MEMORY) &&
 		       pci->config[PCI_BASE_ADDRESS_0 + 4 * bar + 3];
 
-	pci->lost += !decodes;
+	/* Of a function that is gone, nobody can know. */
+	pci->lost += !decodes && !pci->gone;
 
-	return decodes && !pci->all_ones;
+	return decodes && !pci->all_ones && !pci->gone;
 }
 
 static inline u32 *vpci_msix_reg(struct vpci *pci, unsigned int offset)
@@ -673,13 +682,26 @@ static inline u32 *vpci_msix_reg(struct vpci *pci, unsigned int offset)
 	return offset < sizeof(pci->msix) ? &pci->msix[0][0] + offset / 4 : NULL;
 }
 
+static inline void vpci_revive(struct vpci *pci);
+
+static inline void vpci_lose_patience(struct vpci *pci)
+{
+	if (!pci->patience || --pci->patience)
+		return;
+
+	vpci_revive(pci);
+	vpci_end_reset(pci);
+}
+
 static inline unsigned long fake_bar_read(struct um_pci_device *um, int bar,
 					  unsigned int offset, int size)
 {
 	struct vpci *pci = um_to_vpci(um);
 
-	if (!vpci_decodes(pci, bar))
+	if (!vpci_decodes(pci, bar)) {
+		vpci_lose_patience(pci);
 		return ULONG_MAX;
+	}
 
 	if (bar == VPCI_MSIX_BAR)
 		return vpci_msix_reg(pci, offset) ? *vpci_msix_reg(pci, offset) : 0;
@@ -756,6 +778,10 @@ static inline unsigned long fake_config_read(struct um_pci_device *um,
 	struct vpci *pci = um_to_vpci(um);
 	unsigned long value = 0;
 
+	pci->config_reads++;
+	if (pci->gone)
+		return ULONG_MAX;
+
 	if (offset + size <= sizeof(pci->config))
 		memcpy(&value, &pci->config[offset], size);
 
@@ -770,7 +796,7 @@ static inline void fake_config_write(struct um_pci_device *um, unsigned int offs
 	u16 command = vpci_command(pci);
 	int i;
 
-	if (offset + size > sizeof(pci->config))
+	if (pci->gone || offset + size > sizeof(pci->config))
 		return;
 
 	for (i = 0; i < size; i++, value >>= 8) {
@@ -895,6 +921,8 @@ static inline void vpci_heal(struct vpci *pci)
 
 	pci->reset_ms = 0;
 	pci->all_ones = false;
+	pci->gone = false;
+	pci->patience = 0;
 	pci->keeps_queues = false;
 	pci->refuses_features = false;
 	pci->refuses_config_vector = false;

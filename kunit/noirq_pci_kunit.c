@@ -733,16 +733,65 @@ static void pci_all_ones_then_recovery(struct kunit *test)
 	vpci_expect_works(test);
 }
 
+static void vpci_unplug_unseen(struct vpci *pci)
+{
+	pci->gone = true;
+	pci->patience = VPCI_PATIENCE;
+}
+
+/* Test that a driver can leave a function that was unplugged under it. */
+static void pci_gone_then_unbind(struct kunit *test)
+{
+	struct vpci *pci = test->priv;
+
+	vpci_unplug_unseen(pci);
+	vpci_unbind(test);
+
+	KUNIT_EXPECT_GT(test, pci->patience, 0);
+	KUNIT_EXPECT_EQ(test, pci->vdev->config->get_status(pci->vdev), 0);
+	KUNIT_EXPECT_EQ(test, kernel_log_count(pci->log_start, "WARNING: "), 0);
+}
+
+/* Test that virtio-pci can leave a function that was unplugged in its sleep. */
+static void pci_gone_asleep_then_removal(struct kunit *test)
+{
+	struct vpci *pci = test->priv;
+
+	vpci_suspend(test);
+	vpci_unplug_unseen(pci);
+	KUNIT_EXPECT_LT(test, vpci_up_noirq(pci), 0);
+	KUNIT_EXPECT_EQ(test, vpci_up(pci), -EIO);
+	device_release_driver(&pci->pdev->dev);
+
+	KUNIT_EXPECT_GT(test, pci->patience, 0);
+	KUNIT_EXPECT_FALSE(test, pci_is_enabled(pci->pdev));
+}
+
+/* Test that one that is there is waited for, even if its status is all ones. */
+static void pci_all_ones_is_awaited(struct kunit *test)
+{
+	struct vpci *pci = test->priv;
+
+	pci->all_ones = true;
+	pci->patience = VPCI_PATIENCE / 50;
+	virtio_reset_device(pci->vdev);
+
+	KUNIT_EXPECT_EQ(test, pci->patience, 0);
+	KUNIT_EXPECT_EQ(test, pci->status, 0);
+}
+
 /* Test that, in the normal phase, a modern device is waited for without end. */
 static void pci_normal_reset_is_awaited(struct kunit *test)
 {
 	struct vpci *pci = test->priv;
 
+	pci->config_reads = 0;
 	pci->reset_ms = 10000;
 	virtio_reset_device(pci->vdev);
 
 	KUNIT_EXPECT_EQ(test, pci->status, 0);
 	KUNIT_EXPECT_FALSE(test, pci->resetting);
+	KUNIT_EXPECT_EQ(test, pci->config_reads, 0);
 }
 
 /* Test that, after restore_noirq, that is so again. */
@@ -945,6 +994,9 @@ static struct kunit_case pci_cases[] = {
 	VPCI_CASE_SLOW(pci_freeze_noirq_reset_is_bounded, vpci_d0_gen_params),
 	KUNIT_CASE_PARAM(pci_all_ones, vpci_d3hot_gen_params),
 	KUNIT_CASE_PARAM(pci_all_ones_then_recovery, vpci_d3hot_gen_params),
+	KUNIT_CASE_PARAM(pci_gone_then_unbind, vpci_device_gen_params),
+	KUNIT_CASE_PARAM(pci_gone_asleep_then_removal, vpci_device_gen_params),
+	KUNIT_CASE_PARAM(pci_all_ones_is_awaited, vpci_modern_gen_params),
 	VPCI_CASE_SLOW(pci_normal_reset_is_awaited, vpci_modern_gen_params),
 	VPCI_CASE_SLOW(pci_reset_after_noirq_is_awaited, vpci_modern_gen_params),
 	KUNIT_CASE_PARAM(pci_admin_waits, vpci_admin_gen_params),
