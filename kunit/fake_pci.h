@@ -73,6 +73,7 @@ enum {
 				 VIRTIO_CONFIG_S_DRIVER | \
 				 VIRTIO_CONFIG_S_DRIVER_OK)
 
+struct vpci;
 struct vpci_failure;
 
 /* What kind of device it is, and what a test is run with. */
@@ -89,6 +90,8 @@ struct vpci_param {
 	bool loses_power;
 	const struct sleep_ops *sleep;
 	const struct vpci_failure *failure;
+	/* The step of the cycle after which the driver is unbound */
+	int (*unbound_after)(struct vpci *pci);
 };
 
 struct vpci_queue {
@@ -1114,6 +1117,10 @@ static inline int vpci_pm(struct vpci *pci, size_t op)
 static inline void vpci_switch_irqs(struct vpci *pci, void (*fn)(unsigned int irq))
 {
 	unsigned int i;
+
+	/* Those of a driver that was unbound are gone. */
+	if (!pci->vdev->dev.driver)
+		return;
 
 	for (i = 0; i <= VPCI_VECTORS && pci_irq_vector(pci->pdev, i) > 0; i++)
 		fn(pci_irq_vector(pci->pdev, i));

@@ -238,6 +238,19 @@ static const struct vpci_param vpci_sleeps[] = {
 
 KUNIT_ARRAY_PARAM_DESC(vpci_sleep, vpci_sleeps, desc);
 
+static const struct vpci_param vpci_unbounds[] = {
+	{ "after suspend, modern", VPCI_D0, .unbound_after = vpci_down },
+	{ "after suspend_noirq, modern", VPCI_D0, .unbound_after = vpci_down_noirq },
+	{ "after resume_noirq, modern", VPCI_D0, .unbound_after = vpci_up_noirq },
+	{ "after suspend, legacy", VPCI_D0, .legacy = true, .unbound_after = vpci_down },
+	{ "after suspend_noirq, legacy", VPCI_D0, .legacy = true,
+	  .unbound_after = vpci_down_noirq },
+	{ "after resume_noirq, legacy", VPCI_D0, .legacy = true,
+	  .unbound_after = vpci_up_noirq },
+};
+
+KUNIT_ARRAY_PARAM_DESC(vpci_unbound, vpci_unbounds, desc);
+
 static const struct vpci_failure vpci_queue_in_use = {
 	fake_keep_queues, "queue 0 (first) is still set up after a reset", -ENOENT,
 };
@@ -475,6 +488,28 @@ static void pci_is_disabled_in_the_end(struct kunit *test)
 	vpci_resume(test);
 	device_release_driver(&pci->pdev->dev);
 
+	KUNIT_EXPECT_FALSE(test, pci_is_enabled(pci->pdev));
+	KUNIT_EXPECT_EQ(test, vpci_command(pci) & PCI_COMMAND_MASTER, 0);
+}
+
+/* Test that, even if the driver is unbound in between, it is not enabled twice. */
+static void pci_unbound_meanwhile(struct kunit *test)
+{
+	static int (* const steps[])(struct vpci *pci) = {
+		vpci_down, vpci_down_noirq, vpci_up_noirq, vpci_up,
+	};
+	struct vpci *pci = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		KUNIT_EXPECT_EQ(test, steps[i](pci), 0);
+		if (steps[i] == pci->param->unbound_after)
+			vpci_unbind(test);
+	}
+
+	KUNIT_EXPECT_EQ(test, atomic_read(&pci->pdev->enable_cnt), 1);
+	KUNIT_EXPECT_EQ(test, vpci_command(pci) & PCI_COMMAND_MASTER, PCI_COMMAND_MASTER);
+	device_release_driver(&pci->pdev->dev);
 	KUNIT_EXPECT_FALSE(test, pci_is_enabled(pci->pdev));
 	KUNIT_EXPECT_EQ(test, vpci_command(pci) & PCI_COMMAND_MASTER, 0);
 }
@@ -978,6 +1013,7 @@ static struct kunit_case pci_cases[] = {
 	KUNIT_CASE_PARAM(pci_comes_back_from_d3hot, vpci_d3hot_gen_params),
 	KUNIT_CASE_PARAM(pci_no_shortcut, vpci_keeps_state_gen_params),
 	KUNIT_CASE_PARAM(pci_is_disabled_in_the_end, vpci_device_gen_params),
+	KUNIT_CASE_PARAM(pci_unbound_meanwhile, vpci_unbound_gen_params),
 	KUNIT_CASE_PARAM(pci_plain_cycle, vpci_d3hot_gen_params),
 	KUNIT_CASE_PARAM(pci_plain_shortcut, vpci_keeps_state_gen_params),
 	KUNIT_CASE_PARAM(pci_plain_noirq, vpci_d3hot_gen_params),
