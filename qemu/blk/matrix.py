@@ -30,7 +30,7 @@ FEW = ("pci-split", "pci-legacy", "pci-port-packed", "pci-kept-split_in_order",
        "pci-shared-packed_in_order", "pci-intx-split", "pci-split-faults", "pci-packed-config",
        "pci-intx-legacy-config", "pci-port-split-hibernate", "pci-split-other-queue",
        "pci-packed-other-vectors",
-       "pci-port-packed_in_order-wakeup",
+       "pci-port-packed_in_order-wakeup", "pci-port-packed-unplug",
        "viommu-split-faults", "viommu-packed", "viommu-port-split_in_order",
        "viommu-port-packed_in_order-hibernate", "viommu-same-split",
        "viommu-port-packed-unplug",
@@ -139,8 +139,8 @@ class Cell:
             return False
         if self.case == "other-viommu" and not BUSES[self.bus].iommu.startswith("viommu"):
             return False
-        if self.case == "unplug" and BUSES[self.bus].iommu == "-":
-            return False
+        if self.case == "unplug" and BUSES[self.bus].iommu == "-" and self.bus != "pci-port":
+            return False  # what has an IOMMU to tell, and a port, into which it can be plugged
         if self.devices == MANY and self.in_s3:
             return False  # its bus has fewer places
         return self.layout != LEGACY or not self.translated and not self.behind_port
