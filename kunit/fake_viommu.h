@@ -325,7 +325,8 @@ static inline void hw_answer(struct vring_desc *desc)
 
 	if (!status) {
 		status = hw_requests[head->type].handle(head);
-		hw.refused += !!status;
+		/* Of an endpoint that need not be there the driver gets rid so. */
+		hw.refused += status && head->type != VIRTIO_IOMMU_T_DETACH;
 	}
 	tail->status = status;
 	hw_use(VIOMMU_REQUEST_VQ, desc, len);
@@ -445,8 +446,10 @@ static const struct virtio_config_ops hw_config_ops = {
 
 /* Devices behind it */
 
-static inline struct device *hw_plug(struct kunit *test, u32 id)
+/* The alias may be that of another device, or the same as the ID. */
+static inline struct device *hw_plug_alias(struct kunit *test, u32 id, u32 alias)
 {
+	u32 ids[] = { id, alias };
 	struct platform_device *pdev;
 
 	pdev = platform_device_alloc("fake-endpoint", id);
@@ -454,10 +457,15 @@ static inline struct device *hw_plug(struct kunit *test, u32 id)
 	hw.pdevs[id] = pdev;
 	scoped_guard(mutex, &iommu_probe_device_lock)
 		KUNIT_ASSERT_EQ(test, iommu_fwspec_init(&pdev->dev, &hw.fwnode), 0);
-	KUNIT_ASSERT_EQ(test, iommu_fwspec_add_ids(&pdev->dev, &id, 1), 0);
+	KUNIT_ASSERT_EQ(test, iommu_fwspec_add_ids(&pdev->dev, ids, 1 + (alias != id)), 0);
 	KUNIT_ASSERT_EQ(test, platform_device_add(pdev), 0);
 
 	return &pdev->dev;
+}
+
+static inline struct device *hw_plug(struct kunit *test, u32 id)
+{
+	return hw_plug_alias(test, id, id);
 }
 
 static inline void hw_detach_from(u32 id)
@@ -527,17 +535,23 @@ static inline void hw_map_pages(struct kunit *test, struct iommu_domain *domain,
 }
 
 /* Plug an endpoint, with a domain of so many pages. */
-static inline struct iommu_domain *hw_plug_mapped(struct kunit *test, u32 id,
-						  unsigned int pages)
+static inline struct iommu_domain *hw_plug_alias_mapped(struct kunit *test, u32 id,
+							u32 alias, unsigned int pages)
 {
 	struct iommu_domain *domain;
 
-	hw_plug(test, id);
+	hw_plug_alias(test, id, alias);
 	domain = hw_domain(test, id);
 	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, id), 0);
 	hw_map_pages(test, domain, pages);
 
 	return domain;
+}
+
+static inline struct iommu_domain *hw_plug_mapped(struct kunit *test, u32 id,
+						  unsigned int pages)
+{
+	return hw_plug_alias_mapped(test, id, id, pages);
 }
 
 /* What the device has */

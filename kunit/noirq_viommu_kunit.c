@@ -22,6 +22,16 @@ static int hw_refuse_first(struct fake_virtio *fake)
 	return ++fake->seen == 1 ? VIRTIO_IOMMU_S_NOMEM : 0;
 }
 
+static int hw_refuse_from_second(struct fake_virtio *fake)
+{
+	return ++fake->seen >= 2 ? VIRTIO_IOMMU_S_NOMEM : 0;
+}
+
+static int hw_refuse_second(struct fake_virtio *fake)
+{
+	return ++fake->seen == 2 ? VIRTIO_IOMMU_S_NOMEM : 0;
+}
+
 /* The mapping, and the endpoint that wants to leave */
 static int hw_refuse_and_keep(struct fake_virtio *fake)
 {
@@ -33,6 +43,19 @@ static int hw_refuse_and_keep(struct fake_virtio *fake)
 static int hw_say_nothing(struct fake_virtio *fake)
 {
 	return HW_SILENT;
+}
+
+static int hw_say_nothing_to_second(struct fake_virtio *fake)
+{
+	return ++fake->seen == 2 ? HW_SILENT : 0;
+}
+
+/* How often nobody else can come or go */
+static int hw_look_at_lock(struct fake_virtio *fake)
+{
+	fake->seen += mutex_is_locked(&hw_viommu()->endpoints_lock);
+
+	return 0;
 }
 
 /* How many descriptors the device has when it is reset */
@@ -125,13 +148,6 @@ static void hw_expect_second_alone(struct kunit *test)
 {
 	KUNIT_EXPECT_FALSE(test, hw.endpoints[1].attached);
 	KUNIT_EXPECT_EQ(test, hw_mapped(2), 1);
-}
-
-/* What could not be attached cannot be detached before the next reset. */
-static void hw_expect_refused(struct kunit *test, unsigned int endpoints)
-{
-	KUNIT_EXPECT_EQ(test, hw.refused, endpoints);
-	hw.refused = 0;
 }
 
 /* The core has given the device up, and nobody reaches memory. */
@@ -424,6 +440,58 @@ static void noirq_replay_refused_first(struct kunit *test)
 	hw_expect_state(test, "bypass=1");
 }
 
+/* Test that endpoints come and go one after the other. */
+static void noirq_attach_alone(struct kunit *test)
+{
+	fake_at(hw.fake, "attach", hw_look_at_lock);
+	hw_plug_mapped(test, 1, 1);
+	hw_detach_from(1);
+	KUNIT_EXPECT_EQ(test, hw.fake->seen, 3);
+
+	fake_at(hw.fake, "detach", hw_look_at_lock);
+	hw_unplug(1);
+	KUNIT_EXPECT_EQ(test, hw.fake->seen, 4);
+}
+
+/* Test that an endpoint whose second ID is refused stays where it was with both. */
+static void noirq_alias_refused(struct kunit *test)
+{
+	struct iommu_domain *old = hw_plug_alias_mapped(test, 1, 3, 2), *new;
+	const char *before = hw_state(test);
+
+	new = hw_new_domain(test, 1);
+	fake_at(hw.fake, "attach", hw_refuse_second);
+	KUNIT_EXPECT_EQ(test, hw_move(new, old), -ENOMEM);
+	hw_expect_state(test, before);
+	KUNIT_EXPECT_EQ(test, hw_counted(old), 1);
+	KUNIT_EXPECT_EQ(test, hw_counted(new), 0);
+}
+
+/* Test that the first ID is nowhere if it cannot go back. */
+static void noirq_alias_way_back_refused(struct kunit *test)
+{
+	struct iommu_domain *old = hw_plug_alias_mapped(test, 1, 3, 2), *new;
+
+	new = hw_new_domain(test, 1);
+	fake_at(hw.fake, "attach", hw_refuse_from_second);
+	KUNIT_EXPECT_EQ(test, hw_move(new, old), -ENOMEM);
+	KUNIT_EXPECT_FALSE(test, hw.endpoints[1].attached);
+	KUNIT_EXPECT_EQ(test, hw_mapped(3), 2);
+}
+
+/* Test that it is nowhere if it was nowhere. */
+static void noirq_alias_refused_first(struct kunit *test)
+{
+	struct iommu_domain *domain;
+
+	hw_plug_alias(test, 1, 3);
+	domain = hw_domain(test, 1);
+	viommu_detach_dev(dev_iommu_priv_get(&hw.pdevs[1]->dev));
+	fake_at(hw.fake, "attach", hw_refuse_second);
+	KUNIT_EXPECT_EQ(test, hw_attach_to(domain, 1), -ENOMEM);
+	hw_expect_state(test, "bypass=1");
+}
+
 /* Test that a domain of another IOMMU is refused. */
 static void noirq_attach_foreign(struct kunit *test)
 {
@@ -546,7 +614,7 @@ static void noirq_sends_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw.batch, HW_REQUESTS);
 }
 
-/* Test that a domain without endpoints is sent when it gets one. */
+/* Test that a domain without endpoints is sent when it gets one, slept or not. */
 static void noirq_domain_without_endpoints(struct kunit *test)
 {
 	struct iommu_domain *domain = hw_plug_mapped(test, 1, 3);
@@ -558,6 +626,10 @@ static void noirq_domain_without_endpoints(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw.maps, 0);
 	KUNIT_EXPECT_TRUE(test, hw_is_bypassed(1));
 
+	KUNIT_EXPECT_EQ(test, hw_attach_to(domain, 1), 0);
+	hw_expect_state(test, before);
+
+	hw_detach_from(1);
 	KUNIT_EXPECT_EQ(test, hw_attach_to(domain, 1), 0);
 	hw_expect_state(test, before);
 }
@@ -618,6 +690,38 @@ static void noirq_reset_keeps_domains(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_translate(1, 1), U64_MAX);
 	hw_up(test);
 	hw_expect_state(test, before);
+}
+
+/* Test that nothing is left of those that it could not be told to drop. */
+static void noirq_given_up_keeps_domains(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+
+	hw.keeps_domains = true;
+	hw_plug(test, 2);
+	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	hw.mute = true;
+	KUNIT_EXPECT_EQ(test, hw_unmap_page(domain, 1), SZ_4K);
+
+	hw_heal();
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 1);
+	KUNIT_EXPECT_EQ(test, hw_mapped(2), 1);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 1), U64_MAX);
+	KUNIT_EXPECT_EQ(test, hw.config.bypass, 1);
+}
+
+/* Test that endpoints with an ID in common are no error. */
+static void noirq_shared_alias(struct kunit *test)
+{
+	const char *before;
+
+	hw_plug_alias(test, 1, 3);
+	hw_plug_alias(test, 2, 3);
+	before = hw_state(test);
+	hw_cycle(test);
+	hw_expect_state(test, before);
+	KUNIT_EXPECT_EQ(test, hw_logged("could not"), 0);
 }
 
 /* Test that an abort heals a device that does not work any more. */
@@ -899,6 +1003,42 @@ static void noirq_silent_is_safe(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_map_page(domain, 2), -EIO);
 }
 
+/* Test that nobody stays attached to a device that stops to answer part-way. */
+static void noirq_stops_part_way(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+
+	hw_plug(test, 2);
+	hw_down(test);
+	fake_at(hw.fake, "attach", hw_say_nothing_to_second);
+	KUNIT_EXPECT_EQ(test, hw_up_noirq(), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, hw.maps, 2 + 2);
+	hw_expect_closed(test);
+	KUNIT_EXPECT_EQ(test, hw_unmap_page(domain, 1), SZ_4K);
+	hw_expect_state(test, "bypass=0");
+	KUNIT_EXPECT_EQ(test, virtio_device_restore(&hw.fake->vdev), -EIO);
+}
+
+/* Test that what it has nevertheless is gone when it answers again. */
+static void noirq_stops_keeps_domains(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+
+	hw.keeps_domains = true;
+	hw_plug(test, 2);
+	hw_down(test);
+	fake_at(hw.fake, "attach", hw_say_nothing_to_second);
+	KUNIT_EXPECT_EQ(test, hw_up_noirq(), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, virtio_device_restore(&hw.fake->vdev), -EIO);
+	KUNIT_EXPECT_EQ(test, hw_unmap_page(domain, 1), SZ_4K);
+
+	hw_heal();
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 1);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 1), U64_MAX);
+	KUNIT_EXPECT_EQ(test, hw.config.bypass, 1);
+}
+
 /* Test that the device is waited for once, not for each endpoint. */
 static void noirq_silent_once(struct kunit *test)
 {
@@ -968,6 +1108,27 @@ static void noirq_is_another(struct kunit *test)
 	}
 }
 
+/* Test that it is remembered over such a one what the old one was not told. */
+static void noirq_another_keeps_domains(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+
+	hw.keeps_domains = true;
+	hw.mute = true;
+	KUNIT_EXPECT_EQ(test, hw_unmap_page(domain, 1), SZ_4K);
+
+	hw_heal();
+	hw_down(test);
+	hw.config.page_size_mask ^= cpu_to_le64(SZ_64K);
+	KUNIT_EXPECT_EQ(test, hw_up_noirq(), -ENODEV);
+	KUNIT_EXPECT_EQ(test, virtio_device_restore(&hw.fake->vdev), -EIO);
+
+	hw.config.page_size_mask ^= cpu_to_le64(SZ_64K);
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 1);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 1), U64_MAX);
+}
+
 /* Test that the next sleep cycle brings it back. */
 static void noirq_silent_then_cycle(struct kunit *test)
 {
@@ -1016,7 +1177,40 @@ static void noirq_refused_then_cycle(struct kunit *test)
 	hw_heal();
 	hw_cycle(test);
 	hw_expect_state(test, before);
-	hw_expect_refused(test, 2);
+}
+
+/* Test that a later one brings the mappings that went with it, and the next does not. */
+static void noirq_refused_then_attach(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+
+	fake_at(hw.fake, "attach", hw_refuse);
+	hw_cycle(test);
+	hw_heal();
+	hw_plug(test, 2);
+	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	KUNIT_EXPECT_EQ(test, hw_mapped(2), 2);
+	hw_plug(test, 3);
+	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 3), 0);
+	KUNIT_EXPECT_EQ(test, hw_mapped(3), 2);
+}
+
+/* Test that none of two IDs is attached if the second one cannot be. */
+static void noirq_refused_alias(struct kunit *test)
+{
+	const char *before;
+
+	hw_plug_alias_mapped(test, 1, 3, 2);
+	before = hw_state(test);
+	fake_at(hw.fake, "attach", hw_refuse_second);
+	hw_cycle(test);
+	hw_expect_state(test, "bypass=0");
+	KUNIT_EXPECT_EQ(test, hw_logged("could not attach"), 1);
+
+	hw_heal();
+	hw_cycle(test);
+	hw_expect_state(test, before);
+	KUNIT_EXPECT_EQ(test, hw_logged("could not detach"), 0);
 }
 
 /* Test that bypass stays off if a mapping is refused. */
@@ -1033,7 +1227,6 @@ static void noirq_refused_mapping(struct kunit *test)
 	hw_heal();
 	hw_cycle(test);
 	hw_expect_state(test, before);
-	hw_expect_refused(test, 1);
 }
 
 /* Test that the second endpoint brings mappings that were refused to the first one. */
@@ -1102,6 +1295,10 @@ static struct kunit_case noirq_viommu_cases[] = {
 	KUNIT_CASE(noirq_replay_refused_twice),
 	KUNIT_CASE(noirq_way_back_refused),
 	KUNIT_CASE(noirq_replay_refused_first),
+	KUNIT_CASE(noirq_attach_alone),
+	KUNIT_CASE(noirq_alias_refused),
+	KUNIT_CASE(noirq_alias_way_back_refused),
+	KUNIT_CASE(noirq_alias_refused_first),
 	KUNIT_CASE(noirq_attach_foreign),
 	KUNIT_CASE(noirq_identity_number),
 	KUNIT_CASE(noirq_unbind),
@@ -1116,6 +1313,8 @@ static struct kunit_case noirq_viommu_cases[] = {
 	KUNIT_CASE(noirq_without_bypass_config),
 	KUNIT_CASE(noirq_abort),
 	KUNIT_CASE(noirq_reset_keeps_domains),
+	KUNIT_CASE(noirq_given_up_keeps_domains),
+	KUNIT_CASE(noirq_shared_alias),
 	KUNIT_CASE(noirq_abort_recovers),
 	KUNIT_CASE(noirq_unplugged),
 	KUNIT_CASE(noirq_bypass_order),
@@ -1136,12 +1335,17 @@ static struct kunit_case noirq_viommu_cases[] = {
 	KUNIT_CASE(noirq_fault_before),
 	KUNIT_CASE(noirq_fault_meanwhile),
 	KUNIT_CASE(noirq_silent_is_safe),
+	KUNIT_CASE(noirq_stops_part_way),
+	KUNIT_CASE(noirq_stops_keeps_domains),
 	KUNIT_CASE(noirq_silent_once),
 	KUNIT_CASE(noirq_not_set_up),
 	KUNIT_CASE(noirq_is_another),
+	KUNIT_CASE(noirq_another_keeps_domains),
 	KUNIT_CASE(noirq_silent_then_cycle),
 	KUNIT_CASE(noirq_refused_endpoint),
 	KUNIT_CASE(noirq_refused_then_cycle),
+	KUNIT_CASE(noirq_refused_then_attach),
+	KUNIT_CASE(noirq_refused_alias),
 	KUNIT_CASE(noirq_refused_mapping),
 	KUNIT_CASE(noirq_refused_mapping_once),
 	{}
