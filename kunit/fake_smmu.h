@@ -61,7 +61,37 @@ static inline ktime_t hw_now(void)
 	return ktime_add_us(ktime_get(), hw_waited_us);
 }
 
+/* Where another CPU could be: what a test has there runs there, once. */
+static void (*hw_barrier)(void), (*hw_grace_period)(void);
+
+static inline void hw_meet(void (**other)(void))
+{
+	void (*fn)(void) = *other;
+
+	*other = NULL;
+	if (fn)
+		fn();
+}
+
+/* Who reads is counted: without preemption, RCU would not tell. */
+static unsigned int hw_readers;
+
+DEFINE_LOCK_GUARD_0(hw_rcu,
+		    do { rcu_read_lock(); hw_readers++; } while (0),
+		    do { hw_readers--; rcu_read_unlock(); } while (0))
+
+/* The master of a test is no PCI device, but for this. */
+static struct pci_dev *hw_pci;
+
 #define of_property_read_u32(np, name, value)	hw_property(np, name, value)
+#undef smp_mb
+#define smp_mb()	do { mb(); hw_meet(&hw_barrier); } while (0)
+#define synchronize_rcu()	hw_meet(&hw_grace_period)
+#define class_rcu_t		class_hw_rcu_t
+#define class_rcu_constructor	class_hw_rcu_constructor
+#define class_rcu_destructor	class_hw_rcu_destructor
+#undef to_pci_dev
+#define to_pci_dev(n)	(hw_pci ?: container_of(n, struct pci_dev, dev))
 #undef udelay
 #define udelay(us)	hw_udelay(us)
 #define ktime_get()	hw_now()
@@ -71,6 +101,11 @@ static inline ktime_t hw_now(void)
 #include "arm-smmu-v3.c"
 
 #undef of_property_read_u32
+#undef to_pci_dev
+#undef class_rcu_t
+#undef class_rcu_constructor
+#undef class_rcu_destructor
+#undef synchronize_rcu
 #undef udelay
 #undef ktime_get
 
@@ -78,6 +113,7 @@ static inline ktime_t hw_now(void)
 #define HW_QUEUE_SHIFT		7
 #define HW_SIDS_SHIFT		6
 #define HW_CMDQ_SHIFT		8
+#define HW_SID			1
 
 /* What has to be invalidated before it translates again */
 #define HW_STALE_CONFIG		BIT(0)
@@ -86,6 +122,8 @@ static inline ktime_t hw_now(void)
 
 /* What a reset leaves in GBPA, but for ABORT */
 #define HW_GBPA			0x1000
+
+static u32 hw_gbpa = HW_GBPA;
 
 static struct hw {
 	struct platform_device *pdev;
@@ -99,6 +137,8 @@ static struct hw {
 	bool deaf_gbpa;
 	/* Commands are not consumed. */
 	bool stuck;
+	/* It does nothing from the next command on. */
+	bool hangs;
 
 	u64 table;
 	u32 stale;
@@ -111,8 +151,13 @@ static struct hw {
 	unsigned int commands;
 	/* Those of the command queue that are errors */
 	u8 illegal;
-	/* What was seen of an implementation's callbacks */
-	const char *seen;
+	/* Answers to requests for pages; invalidations of the ATC of HW_SID, in it an entry */
+	unsigned int answers;
+	bool atc;
+	/* The last command was issued where suspend waits for it. */
+	bool guarded;
+	/* Callbacks of an implementation */
+	unsigned int impl_calls;
 	u64 log_start;
 } hw;
 
@@ -167,10 +212,18 @@ static inline bool hw_has_error(void)
 	       GERROR_CMDQ_ERR;
 }
 
-static inline void hw_command(u8 op)
+static inline void hw_command(u64 command)
 {
+	u8 op = command & CMDQ_0_OP;
+
 	hw.commands++;
-	if (op == CMDQ_OP_CFGI_ALL)
+	/* These it ignores unless it translates. */
+	if (op == CMDQ_OP_PRI_RESP && hw_enabled(CR0_SMMUEN))
+		hw.answers++;
+	else if (op == CMDQ_OP_ATC_INV && hw_enabled(CR0_SMMUEN) &&
+		 FIELD_GET(CMDQ_ATC_0_SID, command) == HW_SID)
+		hw.atc = false;
+	else if (op == CMDQ_OP_CFGI_ALL)
 		hw.stale &= ~HW_STALE_CONFIG;
 	else if (op == CMDQ_OP_TLBI_NSNH_ALL)
 		hw.stale &= ~HW_STALE_TLB;
@@ -182,20 +235,20 @@ static inline void hw_consume(void)
 {
 	u64 base = hw_reg64(ARM_SMMU_CMDQ_BASE);
 	u32 *cons = hw_reg(ARM_SMMU_CMDQ_CONS);
-	u8 op;
+	u64 command;
 
 	while (hw_enabled(CR0_CMDQEN) && !hw.stuck && !hw_has_error()) {
 		*cons &= ~CMDQ_CONS_ERR;
 		if (*cons == *hw_reg(ARM_SMMU_CMDQ_PROD))
 			return;
 
-		op = *hw_entry(base, *cons, CMDQ_ENT_DWORDS) & CMDQ_0_OP;
-		if (op == hw.illegal) {
+		command = *hw_entry(base, *cons, CMDQ_ENT_DWORDS);
+		if ((command & CMDQ_0_OP) == hw.illegal) {
 			*cons |= FIELD_PREP(CMDQ_CONS_ERR, CMDQ_ERR_CERROR_ILL_IDX);
 			*hw_reg(ARM_SMMU_GERROR) ^= GERROR_CMDQ_ERR;
 			return;
 		}
-		hw_command(op);
+		hw_command(command);
 		*cons = hw_next(base, *cons);
 	}
 }
@@ -226,6 +279,7 @@ static inline void hw_page_request(void)
 
 	memset(hw_entry(base, *prod, PRIQ_ENT_DWORDS), 0,
 	       PRIQ_ENT_DWORDS * sizeof(u64));
+	*hw_entry(base, *prod, PRIQ_ENT_DWORDS) = PRIQ_0_PRG_LAST;
 	*prod = hw_next(base, *prod);
 }
 
@@ -296,6 +350,14 @@ static inline void hw_write_reg(unsigned int offset, u32 value)
 		return;
 	}
 
+	if (offset == ARM_SMMU_CMDQ_PROD) {
+		hw.guarded = hw_readers;
+		if (hw.hangs) {
+			hw.stuck = true;
+			hw.deaf_gbpa = true;
+			hw.deaf_cr0 = U32_MAX;
+		}
+	}
 	hw.ignored += offset == ARM_SMMU_CMDQ_CONS && value & CMDQ_CONS_ERR;
 	if (offset == ARM_SMMU_GBPA)
 		value = hw.deaf_gbpa ? *hw_reg(offset) | GBPA_UPDATE :
@@ -352,7 +414,7 @@ static inline void hw_lose_power(void)
 	memcpy(idr, hw_reg(ARM_SMMU_IDR0), sizeof(idr));
 	memset(hw.regs, 0, sizeof(hw.regs));
 	memcpy(hw_reg(ARM_SMMU_IDR0), idr, sizeof(idr));
-	*hw_reg(ARM_SMMU_GBPA) = HW_GBPA;
+	*hw_reg(ARM_SMMU_GBPA) = hw_gbpa;
 	hw_stop_translating();
 }
 
@@ -387,7 +449,9 @@ static inline int hw_resume(void)
 /* It does what it shall from now on. */
 static inline void hw_heal(void)
 {
+	hw.hangs = false;
 	hw.deaf_cr0 = 0;
+	hw_write_cr0(*hw_reg(ARM_SMMU_CR0));
 	hw.deaf_irq_ctrl = false;
 	hw.deaf_gbpa = false;
 	*hw_reg(ARM_SMMU_GBPA) &= ~GBPA_UPDATE;
@@ -408,7 +472,7 @@ static inline void hw_init(struct kunit *test, u32 features)
 				 FIELD_PREP(IDR1_PRIQS, HW_QUEUE_SHIFT) |
 				 FIELD_PREP(IDR1_SIDSIZE, HW_SIDS_SHIFT);
 	*hw_reg(ARM_SMMU_IDR5) = IDR5_GRAN4K | FIELD_PREP(IDR5_OAS, IDR5_OAS_44_BIT);
-	*hw_reg(ARM_SMMU_GBPA) = HW_GBPA;
+	*hw_reg(ARM_SMMU_GBPA) = hw_gbpa;
 	hw_stop_translating();
 	hw.illegal = U8_MAX;
 	hw.log_start = kernel_log_end();

@@ -6,7 +6,6 @@
 #include "fake_smmu.h"
 
 #define HW_MSIS		2
-#define HW_SID		1
 
 static const struct sleep_case {
 	const char *desc;
@@ -50,19 +49,26 @@ static void hw_stick(void)
 	hw.stuck = true;
 }
 
-/* What can fail */
+static void hw_hang(void)
+{
+	hw.hangs = true;
+}
+
+/* What can fail, and whether the SMMU can be put back then */
 struct fail_case {
 	const char *desc;
 	void (*fail)(void);
+	bool back;
 };
 
 static const struct fail_case suspend_failures[] = {
-	{ "GBPA", hw_deafen_gbpa },
+	{ "GBPA", hw_deafen_gbpa, true },
 	{ "the command queue", hw_stick },
 	{ "SMMUEN", hw_deafen_smmuen },
 	{ "CMDQEN", hw_deafen_cmdqen },
 	{ "EVTQEN", hw_deafen_evtqen },
 	{ "IRQ_CTRL", hw_deafen_irq_ctrl },
+	{ "all, in the middle", hw_hang },
 };
 
 KUNIT_ARRAY_PARAM_DESC(suspend_fails, suspend_failures, desc);
@@ -128,6 +134,15 @@ static void hw_expect_dead(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kernel_log_count(log_start, "CMD_SYNC timeout"), 0);
 }
 
+/* Nobody believes that something was invalidated as long as it may be used. */
+static void hw_expect_honest(struct kunit *test)
+{
+	unsigned int commands = hw.commands;
+
+	if (hw_enabled(CR0_SMMUEN))
+		KUNIT_EXPECT_TRUE(test, hw_issue() || hw.commands > commands);
+}
+
 static void hw_down(struct kunit *test)
 {
 	KUNIT_ASSERT_EQ(test, hw_suspend(), 0);
@@ -182,7 +197,10 @@ static void smmu_queue_wraps(struct kunit *test)
 /* Test that after the driver, at shutdown, GBPA is what it was before it. */
 static void smmu_gbpa_as_before(struct kunit *test)
 {
-	*hw_reg(ARM_SMMU_GBPA) |= GBPA_ABORT;
+	hw_exit(test);
+	hw_gbpa = HW_GBPA | GBPA_ABORT;
+	hw_init(test, 0);
+	hw_gbpa = HW_GBPA;
 	KUNIT_ASSERT_EQ(test, hw_suspend(), 0);
 	hw_lose_power();
 	KUNIT_EXPECT_EQ(test, hw_resume(), 0);
@@ -249,14 +267,56 @@ static void smmu_events(struct kunit *test)
 	}
 }
 
-/* Test the same of requests for pages. */
+/* Test that requests for pages of before are answered, and those meanwhile in the log. */
 static void smmu_page_requests(struct kunit *test)
 {
 	hw_exit(test);
 	hw_init(test, IDR0_PRI);
 	hw_page_request();
+	hw_grace_period = hw_page_request;
 	hw_cycle(test);
-	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "unexpected PRI request"), 1);
+	KUNIT_EXPECT_EQ(test, hw.answers, 1);
+	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "unexpected PRI request"), 2);
+	hw_expect_alive(test);
+}
+
+static unsigned int hw_begun;
+
+/* A command of another CPU, which looked before the SMMU was suspended */
+static void hw_finish_issuing(void)
+{
+	unsigned int commands = hw.commands;
+
+	__arm_smmu_cmdq_issue_cmdlist(hw_smmu(), &hw_smmu()->cmdq, NULL, 0, true);
+	hw_begun = hw_smmu()->suspended ? hw.commands - commands : 0;
+}
+
+/* Test that a command that has begun is waited for, and gets through. */
+static void smmu_commands_begun(struct kunit *test)
+{
+	hw_issue();
+	KUNIT_EXPECT_TRUE(test, hw.guarded);
+
+	hw_begun = 0;
+	hw_grace_period = hw_finish_issuing;
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw_begun, 1);
+}
+
+static void hw_resume_meanwhile(void)
+{
+	hw_resume();
+	hw.commands = 0;
+}
+
+/* Test that a command is not dropped when everything has been invalidated already. */
+static void smmu_resumes_meanwhile(struct kunit *test)
+{
+	hw_down(test);
+	hw_barrier = hw_resume_meanwhile;
+	KUNIT_EXPECT_EQ(test, hw_issue(), 0);
+	/* It and its CMD_SYNC */
+	KUNIT_EXPECT_EQ(test, hw.commands, 2);
 	hw_expect_alive(test);
 }
 
@@ -355,9 +415,10 @@ static void smmu_suspend_fails(struct kunit *test)
 	param->fail();
 	ret = hw_suspend();
 	KUNIT_EXPECT_EQ(test, ret, -ETIMEDOUT);
+	hw_expect_honest(test);
 	hw_heal();
-	/* If it did not do that for its driver either, the next cycle gets it back. */
-	if (READ_ONCE(hw_smmu()->suspended))
+	/* If it could not be put back either, the next cycle does that. */
+	if (!param->back && !hw_suspend())
 		KUNIT_EXPECT_EQ(test, hw_resume(), 0);
 	hw_expect_alive(test);
 	hw_cycle(test);
@@ -388,8 +449,29 @@ static void smmu_resume_fails_to_block(struct kunit *test)
 	hw.deaf_gbpa = true;
 	KUNIT_EXPECT_EQ(test, hw_resume(), -ETIMEDOUT);
 	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "DMA is blocked"), 0);
+	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "DMA is not blocked"), 1);
 	hw_heal();
 	hw_up(test);
+}
+
+/* Test that commands fail, and are not dropped, if it translates and cannot be disabled. */
+static void smmu_resume_fails_to_disable(struct kunit *test)
+{
+	hw_down(test);
+	*hw_reg(ARM_SMMU_IDR0) ^= IDR0_S2P;
+	*hw_reg(ARM_SMMU_CR0) = *hw_reg(ARM_SMMU_CR0ACK) = CR0_SMMUEN;
+	hw_deafen_smmuen();
+	KUNIT_EXPECT_EQ(test, hw_resume(), -ENODEV);
+	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "DMA is not blocked"), 1);
+	hw_expect_honest(test);
+	/* By its own driver, so to speak */
+	hw.mistranslated = false;
+	*hw_reg(ARM_SMMU_IDR0) ^= IDR0_S2P;
+	hw_heal();
+
+	/* The command queue is off. */
+	KUNIT_EXPECT_EQ(test, hw_suspend(), -ETIMEDOUT);
+	hw_expect_alive(test);
 }
 
 /*
@@ -424,13 +506,12 @@ static void smmu_is_the_same(struct kunit *test)
 
 static void hw_impl_disable(struct arm_smmu_device *smmu)
 {
-	hw.seen = smmu->suspended && !strcmp(hw_transaction(), "translated") ?
-		  "disabled" : "too early";
+	hw.impl_calls++;
 }
 
 static int hw_impl_reset(struct arm_smmu_device *smmu)
 {
-	hw.seen = hw_enabled(CR0_SMMUEN) ? "reset" : "too early";
+	hw.impl_calls++;
 
 	return 0;
 }
@@ -440,15 +521,18 @@ static const struct arm_smmu_impl_ops hw_impl_ops = {
 	.device_reset = hw_impl_reset,
 };
 
-/* Test that an implementation's queues go when nobody issues commands any more. */
+/* Test that an SMMU with queues of its implementation is left alone. */
 static void smmu_implementation(struct kunit *test)
 {
+	static struct hw before;
+
 	hw_smmu()->impl_ops = &hw_impl_ops;
-	hw_down(test);
-	KUNIT_EXPECT_STREQ(test, hw.seen, "disabled");
-	hw_up(test);
-	KUNIT_EXPECT_STREQ(test, hw.seen, "reset");
+	before = hw;
+	KUNIT_EXPECT_EQ(test, hw_suspend(), 0);
+	KUNIT_EXPECT_EQ(test, hw_resume(), 0);
+	KUNIT_EXPECT_FALSE(test, memcmp(&hw, &before, sizeof(hw)));
 	hw_smmu()->impl_ops = NULL;
+	hw_expect_alive(test);
 }
 
 static bool hw_is_linked(struct device *dev)
@@ -533,6 +617,40 @@ static void smmu_unplugged(struct kunit *test)
 			FIELD_PREP(STRTAB_STE_0_CFG, STRTAB_STE_0_CFG_ABORT));
 }
 
+static const struct atc_case {
+	const char *desc;
+	pci_power_t state;
+	bool enabled, stale;
+} atcs[] = {
+	{ "D0", PCI_D0, true, false },
+	{ "D3", PCI_D3hot, true, true },
+	{ "no ATS", PCI_D0, false, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(atc, atcs, desc);
+
+/* Test that a device that can loses what was invalidated in its ATC meanwhile. */
+static void smmu_atc(struct kunit *test)
+{
+	const struct atc_case *param = test->param_value;
+	struct arm_smmu_master *master = dev_iommu_priv_get(hw_plug(test));
+
+	hw_pci = kunit_kzalloc(test, sizeof(*hw_pci), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, hw_pci);
+	hw_pci->current_state = param->state;
+	master->ats_enabled = param->enabled;
+	hw.atc = true;
+	hw_down(test);
+	arm_smmu_atc_inv_master(master, IOMMU_NO_PASID);
+	hw_lose_power();
+	hw_up(test);
+	KUNIT_EXPECT_TRUE(test, hw.atc);
+	KUNIT_EXPECT_EQ(test, hw_call(offsetof(const struct dev_pm_ops, resume_early)), 0);
+	KUNIT_EXPECT_EQ(test, hw.atc, param->stale);
+	master->ats_enabled = false;
+	hw_pci = NULL;
+}
+
 static int smmu_init(struct kunit *test)
 {
 	hw_init(test, 0);
@@ -559,17 +677,21 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(smmu_error_in_cons),
 	KUNIT_CASE(smmu_events),
 	KUNIT_CASE(smmu_page_requests),
+	KUNIT_CASE(smmu_commands_begun),
+	KUNIT_CASE(smmu_resumes_meanwhile),
 	KUNIT_CASE(smmu_msis),
 	KUNIT_CASE(smmu_msi_of_bridge),
 	KUNIT_CASE(smmu_msis_of_others),
 	KUNIT_CASE_PARAM(smmu_suspend_fails, suspend_fails_gen_params),
 	KUNIT_CASE_PARAM(smmu_resume_fails, resume_fails_gen_params),
 	KUNIT_CASE(smmu_resume_fails_to_block),
+	KUNIT_CASE(smmu_resume_fails_to_disable),
 	KUNIT_CASE_PARAM(smmu_is_another, id_gen_params),
 	KUNIT_CASE(smmu_is_the_same),
 	KUNIT_CASE(smmu_implementation),
 	KUNIT_CASE(smmu_link),
 	KUNIT_CASE(smmu_unplugged),
+	KUNIT_CASE_PARAM(smmu_atc, atc_gen_params),
 	{ }
 };
 
