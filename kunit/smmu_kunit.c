@@ -251,19 +251,24 @@ static void smmu_error_in_cons(struct kunit *test)
 	hw_up(test);
 }
 
-/* Test that events of before are in the log, and the queue goes on where it was. */
+/*
+ * Test that events of before, and those that come meanwhile, are in the log, and the queue
+ * goes on where it was.
+ */
 static void smmu_events(struct kunit *test)
 {
 	unsigned int i;
 
 	for (i = 1; i <= 3; i++) {
 		hw_event();
+		hw_grace_period = hw_event;
 		KUNIT_EXPECT_EQ(test, hw_unread(), 1);
 		hw_cycle(test);
 		KUNIT_EXPECT_EQ(test, hw_unread(), 0);
 		KUNIT_EXPECT_EQ(test, hw_smmu()->evtq.q.llq.prod,
 				*hw_reg(ARM_SMMU_EVTQ_PROD + SZ_64K));
-		KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "event: F_TRANSLATION"), i);
+		KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "event: F_TRANSLATION"),
+				2 * i);
 	}
 }
 
@@ -504,37 +509,6 @@ static void smmu_is_the_same(struct kunit *test)
 	hw_up(test);
 }
 
-static void hw_impl_disable(struct arm_smmu_device *smmu)
-{
-	hw.impl_calls++;
-}
-
-static int hw_impl_reset(struct arm_smmu_device *smmu)
-{
-	hw.impl_calls++;
-
-	return 0;
-}
-
-static const struct arm_smmu_impl_ops hw_impl_ops = {
-	.device_disable = hw_impl_disable,
-	.device_reset = hw_impl_reset,
-};
-
-/* Test that an SMMU with queues of its implementation is left alone. */
-static void smmu_implementation(struct kunit *test)
-{
-	static struct hw before;
-
-	hw_smmu()->impl_ops = &hw_impl_ops;
-	before = hw;
-	KUNIT_EXPECT_EQ(test, hw_suspend(), 0);
-	KUNIT_EXPECT_EQ(test, hw_resume(), 0);
-	KUNIT_EXPECT_FALSE(test, memcmp(&hw, &before, sizeof(hw)));
-	hw_smmu()->impl_ops = NULL;
-	hw_expect_alive(test);
-}
-
 static bool hw_is_linked(struct device *dev)
 {
 	struct device_link *link;
@@ -629,26 +603,74 @@ static const struct atc_case {
 
 KUNIT_ARRAY_PARAM_DESC(atc, atcs, desc);
 
-/* Test that a device that can loses what was invalidated in its ATC meanwhile. */
-static void smmu_atc(struct kunit *test)
+/* A device that uses ATS, with something in its ATC */
+static struct arm_smmu_master *hw_plug_ats(struct kunit *test, pci_power_t state)
 {
-	const struct atc_case *param = test->param_value;
 	struct arm_smmu_master *master = dev_iommu_priv_get(hw_plug(test));
 
 	hw_pci = kunit_kzalloc(test, sizeof(*hw_pci), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, hw_pci);
-	hw_pci->current_state = param->state;
-	master->ats_enabled = param->enabled;
+	hw_pci->current_state = state;
+	master->ats_enabled = true;
 	hw.atc = true;
+
+	return master;
+}
+
+static int hw_resume_early(void)
+{
+	return hw_call(offsetof(const struct dev_pm_ops, resume_early));
+}
+
+/* Test that a device that can loses what was invalidated in its ATC meanwhile. */
+static void smmu_atc(struct kunit *test)
+{
+	const struct atc_case *param = test->param_value;
+	struct arm_smmu_master *master = hw_plug_ats(test, param->state);
+
+	master->ats_enabled = param->enabled;
 	hw_down(test);
 	arm_smmu_atc_inv_master(master, IOMMU_NO_PASID);
 	hw_lose_power();
 	hw_up(test);
 	KUNIT_EXPECT_TRUE(test, hw.atc);
-	KUNIT_EXPECT_EQ(test, hw_call(offsetof(const struct dev_pm_ops, resume_early)), 0);
+	KUNIT_EXPECT_EQ(test, hw_resume_early(), 0);
 	KUNIT_EXPECT_EQ(test, hw.atc, param->stale);
 	master->ats_enabled = false;
-	hw_pci = NULL;
+}
+
+static void hw_impl_disable(struct arm_smmu_device *smmu)
+{
+	hw.impl_calls++;
+}
+
+static int hw_impl_reset(struct arm_smmu_device *smmu)
+{
+	hw.impl_calls++;
+
+	return 0;
+}
+
+static const struct arm_smmu_impl_ops hw_impl_ops = {
+	.device_disable = hw_impl_disable,
+	.device_reset = hw_impl_reset,
+};
+
+/* Test that an SMMU with queues of its implementation is left alone. */
+static void smmu_implementation(struct kunit *test)
+{
+	struct arm_smmu_master *master = hw_plug_ats(test, PCI_D0);
+	static struct hw before;
+
+	hw_smmu()->impl_ops = &hw_impl_ops;
+	before = hw;
+	KUNIT_EXPECT_EQ(test, hw_suspend(), 0);
+	KUNIT_EXPECT_EQ(test, hw_resume(), 0);
+	KUNIT_EXPECT_EQ(test, hw_resume_early(), 0);
+	KUNIT_EXPECT_FALSE(test, memcmp(&hw, &before, sizeof(hw)));
+	hw_smmu()->impl_ops = NULL;
+	hw_expect_alive(test);
+	master->ats_enabled = false;
 }
 
 static int smmu_init(struct kunit *test)
@@ -663,6 +685,7 @@ static void smmu_exit(struct kunit *test)
 {
 	if (hw_master)
 		hw_unplug();
+	hw_pci = NULL;
 	hw_exit(test);
 }
 
