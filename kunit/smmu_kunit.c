@@ -447,7 +447,7 @@ static void smmu_resume_fails(struct kunit *test)
 	hw_up(test);
 }
 
-/* Test that nothing is promised of an SMMU that does not even block DMA. */
+/* Test that the log says so of an SMMU that does not even block DMA. */
 static void smmu_resume_fails_to_block(struct kunit *test)
 {
 	hw_down(test);
