@@ -76,15 +76,26 @@ static inline void hw_meet(void (**other)(void))
 /* Who reads is counted: without preemption, RCU would not tell. */
 static unsigned int hw_readers;
 
-DEFINE_LOCK_GUARD_0(hw_rcu,
-		    do { rcu_read_lock(); hw_readers++; } while (0),
-		    do { hw_readers--; rcu_read_unlock(); } while (0))
+static inline void hw_read_lock(void)
+{
+	rcu_read_lock();
+	hw_readers++;
+}
+
+static inline void hw_read_unlock(void)
+{
+	hw_readers--;
+	rcu_read_unlock();
+}
+
+DEFINE_LOCK_GUARD_0(hw_rcu, hw_read_lock(), hw_read_unlock())
 
 /* The master of a test is no PCI device, but for this. */
 static struct pci_dev *hw_pci;
 
 #define of_property_read_u32(np, name, value)	hw_property(np, name, value)
 #undef smp_mb
+/* A barrier as the driver's, and what another CPU does meanwhile */
 #define smp_mb()	do { mb(); hw_meet(&hw_barrier); } while (0)
 #define synchronize_rcu()	hw_meet(&hw_grace_period)
 #define class_rcu_t		class_hw_rcu_t
@@ -499,6 +510,8 @@ static inline void hw_exit(struct kunit *test)
 	if (!hw.pdev)
 		return;
 
+	hw_barrier = NULL;
+	hw_grace_period = NULL;
 	hw_heal();
 	KUNIT_EXPECT_EQ(test, hw.ignored, 0);
 	KUNIT_EXPECT_FALSE(test, hw.passed);
