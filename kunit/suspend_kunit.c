@@ -15,7 +15,8 @@
 #define SUSPEND_SUSPENDED	((SUSPEND_LIVE & ~VIRTIO_CONFIG_S_DRIVER_OK) | \
 				 VIRTIO_CONFIG_S_SUSPEND)
 #define SUSPEND_DELAY_MS	20
-#define SUSPEND_FINAL		"the device is unusable until its driver is unbound and bound"
+#define SUSPEND_FINAL		"suspending the device failed: -EIO; the device is unusable " \
+				"until its driver is unbound and bound"
 #define SUSPEND_RESET_MS	200	/* longer than a device gets that had failed */
 
 /* What a device answers to a request instead, if it does. */
@@ -600,7 +601,6 @@ static void suspend_fails(struct kunit *test)
 	suspend_fail(test, VIRTIO_CONFIG_S_SUSPEND);
 	mmio_suspend(test);
 	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, "device is not suspended, status"), 1);
-	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, "suspending the device failed: -EIO"), 1);
 	KUNIT_EXPECT_EQ(test, mmio_log_count(mmio, SUSPEND_FINAL), 1);
 	KUNIT_EXPECT_TRUE(test, mmio_status(mmio) & VIRTIO_CONFIG_S_FAILED);
 	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), 0);
