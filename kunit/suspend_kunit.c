@@ -177,6 +177,17 @@ static void suspend_expect_works(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, virtqueue_kick(mmio->vqs[2]));
 }
 
+/* A device that could not be resumed, by a driver that drains it */
+static void suspend_expect_brought_up(struct kunit *test)
+{
+	struct mmio *mmio = test->priv;
+
+	mmio_at(mmio, "freeze_noirq", driver_take_buffer);
+	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), 0);
+	KUNIT_EXPECT_EQ(test, mmio_up(mmio), 0);
+	KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_LIVE);
+}
+
 static void suspend_expect_given_up(struct kunit *test)
 {
 	struct mmio *mmio = test->priv;
@@ -692,14 +703,10 @@ static void suspend_resume_fails(struct kunit *test)
 /* Test that it is reset instead if the driver can drain its queues. */
 static void suspend_resume_fails_and_is_drained(struct kunit *test)
 {
-	struct mmio *mmio = suspend_start(test, true);
-
+	suspend_start(test, true);
 	suspend_fail(test, VIRTIO_CONFIG_S_DRIVER_OK);
 	mmio_suspend(test);
-	mmio_at(mmio, "freeze_noirq", driver_take_buffer);
-	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), 0);
-	KUNIT_EXPECT_EQ(test, mmio_up(mmio), 0);
-	KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_LIVE);
+	suspend_expect_brought_up(test);
 }
 
 /* Test that it is given up if the driver cannot. */
@@ -728,13 +735,9 @@ static void suspend_state_lost(struct kunit *test)
 /* Test that it is brought up if the driver can drain its queues. */
 static void suspend_state_lost_and_drained(struct kunit *test)
 {
-	struct mmio *mmio = suspend_start(test, true);
-
+	suspend_start(test, true);
 	suspend_and_lose_state(test);
-	mmio_at(mmio, "freeze_noirq", driver_take_buffer);
-	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), 0);
-	KUNIT_EXPECT_EQ(test, mmio_up(mmio), 0);
-	KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_LIVE);
+	suspend_expect_brought_up(test);
 }
 
 /* Test that a device that was given up stays so in the next cycle. */
@@ -821,10 +824,7 @@ static void suspend_resume_fails_slow_reset(struct kunit *test)
 	suspend_device.fails = VIRTIO_CONFIG_S_DRIVER_OK;
 	mmio->reset_ms = SUSPEND_RESET_MS;
 	mmio_suspend(test);
-	mmio_at(mmio, "freeze_noirq", driver_take_buffer);
-	KUNIT_EXPECT_EQ(test, mmio_up_noirq(mmio), 0);
-	KUNIT_EXPECT_EQ(test, mmio_up(mmio), 0);
-	KUNIT_EXPECT_EQ(test, mmio_status(mmio), SUSPEND_LIVE);
+	suspend_expect_brought_up(test);
 }
 
 /* Test that nobody waits for a device that is gone. */

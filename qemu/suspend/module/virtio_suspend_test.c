@@ -10,9 +10,8 @@
  *
  * An entropy device has all buffers all the time. A disk gets two requests when
  * interrupts are off already, and is notified, and, when it has answered, two more of
- * which it is not. All
- * of them have to be there with the right data after the sleep, those of
- * virtio_suspend_noirq in the noirq phase, and of the others those that the
+ * which it is not. All of them have to be there with the right data after the sleep,
+ * those of virtio_suspend_noirq in the noirq phase, and of the others those that the
  * device was notified of, as the core calls the driver then.
  *
  * debugfs, virtio_suspend_test/:
