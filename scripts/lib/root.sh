@@ -4,9 +4,14 @@
 # A root with another Debian in the cache, by debootstrap: ROOT, with the log LOG. What is
 # mounted for a command there is gone with it. Source it after apt.sh.
 
-need_root()
+# root_needs: what is missing for it, and what to do.
+root_needs()
 {
-	((EUID == 0)) || die "another Debian needs root; run it as root"
+	if ((EUID)); then
+		echo "another Debian needs root; run it as root"
+	elif ! unshare --mount --pid --ipc --fork mount -t tmpfs root /tmp 2>/dev/null; then
+		echo "another Debian needs mounts of its own; run it where root may unshare and mount"
+	fi
 }
 
 # make_root SUITE MB PACKAGE,...: unless it is there.
