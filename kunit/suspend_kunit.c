@@ -39,6 +39,9 @@ static struct {
 /* Whether a callback ran as in an interrupt */
 static bool suspend_irqs_disabled;
 
+/* Operations of the transport that tell when callbacks are waited for */
+static struct virtio_config_ops suspend_config_ops;
+
 static u8 fake_request(u8 status, u8 request, u8 answer)
 {
 	const struct mmio_failure *failure = suspend_device.failure;
@@ -102,6 +105,14 @@ static int driver_see_irqs_disabled(struct mmio *mmio)
 	suspend_irqs_disabled = irqs_disabled();
 
 	return 0;
+}
+
+static void fake_synchronize_cbs(struct virtio_device *vdev)
+{
+	struct mmio *mmio = to_mmio(vdev);
+
+	seq_buf_printf(&mmio->record.calls, "synchronize_cbs(%s) ",
+		       virtqueue_is_broken(mmio->vqs[2]) ? "broken" : "works");
 }
 
 /* Driver without any callback for sleep, unless a test asks for others */
@@ -285,6 +296,24 @@ static void suspend_no_buffer_meanwhile(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, driver_add_buffer(mmio), -EIO);
 	KUNIT_EXPECT_FALSE(test, virtqueue_notify(mmio->vqs[2]));
 	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record), "");
+	mmio_resume(test);
+	suspend_expect_works(test);
+}
+
+/* Test that a callback that runs already is waited for, when no other can take buffers. */
+static void suspend_callback_is_awaited(struct kunit *test)
+{
+	struct mmio *mmio = suspend_start(test, false);
+
+	suspend_config_ops = *mmio->vdev->config;
+	suspend_config_ops.synchronize_cbs = fake_synchronize_cbs;
+	mmio->vdev->config = &suspend_config_ops;
+	KUNIT_ASSERT_EQ(test, mmio_down(mmio), 0);
+	record_take(test, &mmio->record);
+	KUNIT_ASSERT_EQ(test, mmio_down_noirq(mmio), 0);
+
+	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record),
+			   "synchronize_cbs(broken) Status=1f ");
 	mmio_resume(test);
 	suspend_expect_works(test);
 }
@@ -877,6 +906,7 @@ static struct kunit_case suspend_cases[] = {
 	KUNIT_CASE(suspend_accesses),
 	KUNIT_CASE(suspend_is_awaited),
 	KUNIT_CASE(suspend_no_buffer_meanwhile),
+	KUNIT_CASE(suspend_callback_is_awaited),
 	KUNIT_CASE(suspend_kick_meanwhile),
 	KUNIT_CASE(suspend_taken_meanwhile),
 	KUNIT_CASE(suspend_last_buffer),
