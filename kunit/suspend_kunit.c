@@ -36,8 +36,8 @@ static struct {
 	unsigned int writes;
 } suspend_device;
 
-/* Whether a callback ran as in an interrupt */
-static bool suspend_irqs_disabled;
+/* Whether a callback ran as in the thread of an interrupt */
+static bool suspend_like_irq_thread;
 
 /* Operations of the transport that tell when callbacks are waited for */
 static struct virtio_config_ops suspend_config_ops;
@@ -100,9 +100,10 @@ static int driver_take_buffer(struct mmio *mmio)
 	return 0;
 }
 
-static int driver_see_irqs_disabled(struct mmio *mmio)
+static int driver_see_context(struct mmio *mmio)
 {
-	suspend_irqs_disabled = irqs_disabled();
+	suspend_like_irq_thread = softirq_count() &&
+				  irqs_disabled() == !IS_ENABLED(CONFIG_PREEMPT_RT);
 
 	return 0;
 }
@@ -345,13 +346,14 @@ static void suspend_taken_meanwhile(struct kunit *test)
 	mmio_use_first(mmio);
 	KUNIT_ASSERT_EQ(test, mmio_down_noirq(mmio), 0);
 	KUNIT_EXPECT_NULL(test, virtqueue_get_buf(mmio->vqs[2], &len));
-	suspend_irqs_disabled = false;
-	mmio_at(mmio, "callback", driver_see_irqs_disabled);
+	suspend_like_irq_thread = false;
+	mmio_at(mmio, "callback", driver_see_context);
 	KUNIT_ASSERT_EQ(test, mmio_up_noirq(mmio), 0);
 
 	KUNIT_EXPECT_STREQ(test, record_take(test, &mmio->record),
 			   "Status=1f Status=1f callback ");
-	KUNIT_EXPECT_TRUE(test, suspend_irqs_disabled);
+	KUNIT_EXPECT_TRUE(test, suspend_like_irq_thread);
+	KUNIT_EXPECT_FALSE(test, irqs_disabled() || softirq_count());
 	KUNIT_EXPECT_EQ(test, mmio->vqs[2]->num_free, MMIO_QUEUE_SIZE);
 	KUNIT_EXPECT_EQ(test, mmio_up(mmio), 0);
 }
@@ -568,6 +570,17 @@ static void suspend_with_restore(struct kunit *test)
 	struct mmio *mmio = test->priv;
 
 	mmio->drv.restore = driver_restore;
+	suspend_start(test, false);
+	suspend_expect_as_today(test, "");
+}
+
+/* Test that one with PM operations of its own does. */
+static void suspend_with_pm_operations(struct kunit *test)
+{
+	static const struct dev_pm_ops pm_ops = {};
+	struct mmio *mmio = test->priv;
+
+	mmio->drv.driver.pm = &pm_ops;
 	suspend_start(test, false);
 	suspend_expect_as_today(test, "");
 }
@@ -924,6 +937,7 @@ static struct kunit_case suspend_cases[] = {
 	KUNIT_CASE_PARAM(suspend_legacy, mmio_legacy_gen_params),
 	KUNIT_CASE(suspend_with_freeze),
 	KUNIT_CASE(suspend_with_restore),
+	KUNIT_CASE(suspend_with_pm_operations),
 	KUNIT_CASE(suspend_opted_out),
 	KUNIT_CASE(suspend_needs_reset_before),
 	KUNIT_CASE(suspend_unbound_meanwhile),

@@ -192,6 +192,16 @@ static void suspend_pci_not_offered(struct kunit *test)
 	driver_take_buffer(pci);
 }
 
+static void suspend_pci_expect_reset_path(struct kunit *test)
+{
+	struct vpci *pci = test->priv;
+
+	KUNIT_EXPECT_EQ(test, vpci_down_noirq(pci), 0);
+	KUNIT_EXPECT_STREQ(test, record_take(test, &pci->record), "freeze freeze_noirq status=0 ");
+	vpci_resume(test);
+	vpci_expect_works(test);
+}
+
 /* Test that a function that loses its state, and one in hibernation, is reset. */
 static void suspend_pci_reset_path(struct kunit *test)
 {
@@ -199,10 +209,30 @@ static void suspend_pci_reset_path(struct kunit *test)
 
 	driver_take_buffer(pci);
 	KUNIT_EXPECT_EQ(test, vpci_down(pci), 0);
-	KUNIT_EXPECT_EQ(test, vpci_down_noirq(pci), 0);
-	KUNIT_EXPECT_STREQ(test, record_take(test, &pci->record), "freeze freeze_noirq status=0 ");
-	vpci_resume(test);
-	vpci_expect_works(test);
+	suspend_pci_expect_reset_path(test);
+}
+
+/* Test that one is that has to wake the system. */
+static void suspend_pci_wakeup_source(struct kunit *test)
+{
+	struct vpci *pci = suspend_pci_start(test, true);
+
+	driver_take_buffer(pci);
+	KUNIT_ASSERT_EQ(test, device_init_wakeup(&pci->pdev->dev, true), 0);
+	KUNIT_EXPECT_EQ(test, vpci_down(pci), 0);
+	suspend_pci_expect_reset_path(test);
+}
+
+/* Test that a virtual one is, which loses its state if its physical one does. */
+static void suspend_pci_virtual_function(struct kunit *test)
+{
+	struct vpci *pci = suspend_pci_start(test, true);
+
+	driver_take_buffer(pci);
+	pci->pdev->is_virtfn = 1;
+	KUNIT_EXPECT_EQ(test, vpci_down(pci), 0);
+	pci->pdev->is_virtfn = 0;
+	suspend_pci_expect_reset_path(test);
 }
 
 /* Test that what loses its state against its word is reset and drained. */
@@ -253,6 +283,8 @@ static struct kunit_case suspend_pci_cases[] = {
 	KUNIT_CASE_PARAM(suspend_pci_stays_enabled, suspend_pci_d0_gen_params),
 	KUNIT_CASE_PARAM(suspend_pci_not_offered, suspend_pci_d0_gen_params),
 	KUNIT_CASE_PARAM(suspend_pci_reset_path, suspend_pci_other_gen_params),
+	KUNIT_CASE_PARAM(suspend_pci_wakeup_source, suspend_pci_kept_gen_params),
+	KUNIT_CASE_PARAM(suspend_pci_virtual_function, suspend_pci_kept_gen_params),
 	KUNIT_CASE_PARAM(suspend_pci_state_lost, suspend_pci_loss_gen_params),
 	KUNIT_CASE_PARAM(suspend_pci_admin_once, suspend_pci_kept_gen_params),
 	{}

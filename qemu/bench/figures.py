@@ -72,6 +72,20 @@ def table(title, columns, rows, *notes):
     return "\n".join([*lines, *("\n" + note for note in notes)])
 
 
+def shares(figures):
+    """Yield, for a layout, what is in the time of many devices besides their requests."""
+    for layout in (RESET, SUSPENDED):
+        past = {e["devices"]: e["normal"]["consumer_noirq_ns"] for e in figures["readiness"]
+                if e["layout"] == layout and not e["sibling_us"]}
+        callbacks = [e["noirq"]["resume_ns"] for e in figures["queues"]
+                     if e["layout"] == layout and e["queues"] == 1]
+        if callbacks and past.keys() >= {1, MANY}:
+            core = (past[MANY] - past[1]) / (MANY - 1) * MANY
+            yield (f"{layout}: of the noirq time with {MANY} devices, {us(MANY * callbacks[0])} µs "
+                   f"are their PM callbacks, and {us(core)} µs the PM core needs for {MANY} "
+                   "devices without any in the noirq phase.")
+
+
 def readiness_table(figures):
     """When devices answer."""
     rows = [(f"{e['layout']}, {e['devices']} device" + "s" * (e["devices"] > 1)
@@ -82,7 +96,8 @@ def readiness_table(figures):
              f"{us(MANY * e['clear_ns'])} µs are the memset of {MANY} rings."
              for e in figures["rings"] if e["num"] == FULL_RING]
     return table("The last device answers, µs after the start of "
-                 "dpm_resume_noirq", ("", "noirq", "normal", "earlier"), rows, *notes)
+                 "dpm_resume_noirq", ("", "noirq", "normal", "earlier"), rows, *notes,
+                 *shares(figures))
 
 
 def mapping_table(figures):
