@@ -101,8 +101,9 @@ struct hw {
 	unsigned int early_writes;
 	bool interruptible;
 
-	/* What shall happen while the driver waits */
+	/* What shall happen while the driver waits, and when it looks at the clock */
 	void (*waited)(void);
+	void (*asked)(void);
 	unsigned int waited_ms;
 	unsigned int freed;
 	bool no_memory;
@@ -118,6 +119,9 @@ static struct hw hw;
 
 static ktime_t hw_now(void)
 {
+	if (hw.asked)
+		hw.asked();
+
 	return ktime_add_ms(ktime_get(), hw.waited_ms);
 }
 
@@ -656,6 +660,7 @@ static inline void hw_heal(void)
 	fake_heal(hw.fake);
 	hw.mute = false;
 	hw.waited = NULL;
+	hw.asked = NULL;
 }
 
 /* The whole */

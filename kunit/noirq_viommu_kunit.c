@@ -86,6 +86,30 @@ static void hw_wake_up(void)
 	hw_notify(hw_vq(VIOMMU_REQUEST_VQ));
 }
 
+/* One answer in two seconds */
+static void hw_answer_slowly(void)
+{
+	struct vring_desc *desc;
+
+	if (hw.waited_ms % (2 * MSEC_PER_SEC))
+		return;
+
+	desc = hw_take(VIOMMU_REQUEST_VQ);
+	if (desc)
+		hw_answer(desc);
+}
+
+/* The CPU does not run for a while, and the device does. */
+static void hw_stop_cpu(void)
+{
+	if (++hw.fake->seen != 2)
+		return;
+
+	hw.waited_ms += 6 * MSEC_PER_SEC;
+	hw.mute = false;
+	hw_notify(hw_vq(VIOMMU_REQUEST_VQ));
+}
+
 /* How long the driver waits for one answer, in ms */
 static unsigned int hw_wait(struct iommu_domain *domain, unsigned int page,
 			    int *ret)
@@ -206,6 +230,34 @@ static void noirq_waits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2);
 }
 
+/* Test that it may take as long for each request. */
+static void noirq_waits_for_each(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 1);
+	unsigned int i;
+
+	hw.mute = true;
+	hw.waited = hw_answer_slowly;
+	for (i = 1; i < HW_REQUESTS; i++)
+		KUNIT_ASSERT_EQ(test, hw_map_page_nosync(domain, i), 0);
+	KUNIT_EXPECT_EQ(test, hw_map_page(domain, i), 0);
+	KUNIT_EXPECT_GT(test, hw.waited_ms, VIOMMU_REQ_TIMEOUT_MS);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), HW_REQUESTS + 1);
+}
+
+/* Test that a device is not given up whose answer came while the CPU did not run. */
+static void noirq_looks_last(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 1);
+
+	hw.mute = true;
+	hw.fake->seen = 0;
+	hw.asked = hw_stop_cpu;
+	KUNIT_EXPECT_EQ(test, hw_map_page(domain, 1), 0);
+	KUNIT_EXPECT_GT(test, hw.waited_ms, VIOMMU_REQ_TIMEOUT_MS);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2);
+}
+
 /* Test that nobody waits any more for a device that was broken meanwhile. */
 static void noirq_broken_ends_wait(struct kunit *test)
 {
@@ -268,6 +320,61 @@ static void noirq_unmap_given_up(struct kunit *test)
 	hw_cycle(test);
 	KUNIT_EXPECT_EQ(test, hw_translate(1, 1), U64_MAX);
 	KUNIT_EXPECT_EQ(test, hw_mapped(1), 1);
+}
+
+/* Test that it is not, if the device works and has not been told. */
+static void noirq_unmap_not_sent(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+	LIST_HEAD(taken);
+
+	list_splice_init(&hw_viommu()->free_requests, &taken);
+	KUNIT_EXPECT_EQ(test, hw_unmap_page(domain, 1), 0);
+	list_splice(&taken, &hw_viommu()->free_requests);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2);
+}
+
+/* As the core gives an endpoint back, whether that succeeds or not; its domain goes. */
+static void hw_free_attached(struct kunit *test, u32 id)
+{
+	kunit_warning_suppress(test)
+		hw_detach_from(id);
+	iommu_domain_free(hw.domains[id]);
+	hw.domains[id] = NULL;
+}
+
+/* Test that an endpoint has no domain that was freed, and others keep theirs. */
+static void noirq_free_attached(struct kunit *test)
+{
+	hw_plug_mapped(test, 1, 1);
+	hw_plug_mapped(test, 2, 2);
+	fake_at(hw.fake, "attach", hw_refuse);
+	hw_free_attached(test, 1);
+	KUNIT_EXPECT_FALSE(test, hw.endpoints[1].attached);
+	KUNIT_EXPECT_EQ(test, hw_mapped(2), 2);
+
+	hw_heal();
+	hw_cycle(test);
+	KUNIT_EXPECT_FALSE(test, hw.endpoints[1].attached);
+	KUNIT_EXPECT_EQ(test, hw_mapped(2), 2);
+}
+
+/* Test that no other domain gets its number, if the device was not told. */
+static void noirq_free_attached_given_up(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 1);
+	unsigned int id = to_viommu_domain(domain)->id;
+
+	hw.keeps_domains = true;
+	hw.mute = true;
+	hw_free_attached(test, 1);
+	hw_unplug(1);
+
+	hw_heal();
+	hw_cycle(test);
+	domain = hw_plug_mapped(test, 2, 0);
+	KUNIT_EXPECT_NE(test, to_viommu_domain(domain)->id, id);
+	KUNIT_EXPECT_EQ(test, hw_translate(2, 0), U64_MAX);
 }
 
 /* Test that removing the device frees all requests, answered or not. */
@@ -1280,10 +1387,15 @@ static struct kunit_case noirq_viommu_cases[] = {
 	KUNIT_CASE(noirq_wait_ends),
 	KUNIT_CASE(noirq_later_do_not_wait),
 	KUNIT_CASE(noirq_waits),
+	KUNIT_CASE(noirq_waits_for_each),
+	KUNIT_CASE(noirq_looks_last),
 	KUNIT_CASE(noirq_broken_ends_wait),
 	KUNIT_CASE(noirq_full_ring_fails),
 	KUNIT_CASE(noirq_late_answer),
 	KUNIT_CASE(noirq_unmap_given_up),
+	KUNIT_CASE(noirq_unmap_not_sent),
+	KUNIT_CASE(noirq_free_attached),
+	KUNIT_CASE(noirq_free_attached_given_up),
 	KUNIT_CASE(noirq_remove_frees),
 	KUNIT_CASE(noirq_link),
 	KUNIT_CASE(noirq_link_goes),
