@@ -22,7 +22,7 @@ EARLIER = {"split": 8, "packed": 6.5, "pci-split": 12, "pci-port-split": 1,
            "viommu-split": 4, "smmu-split": 4, "suspend-split": 9}
 SUSPENDED = "suspend-split"  # and what that is compared with
 RESET = "split"
-CHEAPER = 5  # times, to resume a device with many queues
+CHEAPER = 3  # times, to resume a device with many queues, each of which is looked at
 # Accesses to suspend and resume a device: six in the noirq phase, and in the normal ones a
 # look at the status in freeze and two in restore
 FEW = 9
