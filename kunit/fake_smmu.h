@@ -125,6 +125,8 @@ static struct pci_dev *hw_pci;
 #define HW_SIDS_SHIFT		6
 #define HW_CMDQ_SHIFT		8
 #define HW_SID			1
+/* So many events that nobody waits for their end */
+#define HW_STORM		1000
 
 /* What has to be invalidated before it translates again */
 #define HW_STALE_CONFIG		BIT(0)
@@ -150,6 +152,11 @@ static struct hw {
 	bool stuck;
 	/* It does nothing from the next command on. */
 	bool hangs;
+	/* Commands are consumed when somebody waits for them. */
+	bool lazy;
+	/* Another event comes whenever one was read, as long as it translates. */
+	bool storm;
+	unsigned int events;
 
 	u64 table;
 	u32 stale;
@@ -242,11 +249,22 @@ static inline void hw_command(u64 command)
 		hw.stale &= ~HW_STALE_EL2;
 }
 
+/* Whether the last command in the queue is one that somebody waits for */
+static inline bool hw_is_awaited(u64 base)
+{
+	u64 *last = hw_entry(base, *hw_reg(ARM_SMMU_CMDQ_PROD) - 1, CMDQ_ENT_DWORDS);
+
+	return (*last & CMDQ_0_OP) == CMDQ_OP_CMD_SYNC;
+}
+
 static inline void hw_consume(void)
 {
 	u64 base = hw_reg64(ARM_SMMU_CMDQ_BASE);
 	u32 *cons = hw_reg(ARM_SMMU_CMDQ_CONS);
 	u64 command;
+
+	if (hw.lazy && hw_enabled(CR0_CMDQEN) && !hw_is_awaited(base))
+		return;
 
 	while (hw_enabled(CR0_CMDQEN) && !hw.stuck && !hw_has_error()) {
 		*cons &= ~CMDQ_CONS_ERR;
@@ -274,6 +292,7 @@ static inline void hw_event(void)
 	if (!hw_enabled(CR0_EVTQEN))
 		return;
 
+	hw.events++;
 	memset(entry, 0, EVTQ_ENT_DWORDS * sizeof(u64));
 	*entry = FIELD_PREP(EVTQ_0_ID, EVT_ID_TRANSLATION_FAULT);
 	*prod = hw_next(base, *prod);
@@ -378,6 +397,9 @@ static inline void hw_write_reg(unsigned int offset, u32 value)
 		hw_write_cr0(value);
 	else if (offset == ARM_SMMU_IRQ_CTRL && !hw.deaf_irq_ctrl)
 		*hw_reg(ARM_SMMU_IRQ_CTRLACK) = value;
+	if (offset == ARM_SMMU_EVTQ_CONS + SZ_64K && hw.storm &&
+	    hw_enabled(CR0_SMMUEN) && hw.events < HW_STORM)
+		hw_event();
 	hw_consume();
 
 	hw.passed |= !strcmp(hw_transaction(), "passed");

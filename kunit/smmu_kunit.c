@@ -130,6 +130,9 @@ static void hw_expect_dead(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, hw_transaction(), "aborted");
 	KUNIT_EXPECT_EQ(test, *hw_reg(ARM_SMMU_CR0), 0);
 	KUNIT_EXPECT_EQ(test, hw_issue(), 0);
+	/* As iommufd does */
+	KUNIT_EXPECT_EQ(test, __arm_smmu_cmdq_issue_cmdlist(hw_smmu(), &hw_smmu()->cmdq,
+							    NULL, 0, true), 0);
 	KUNIT_EXPECT_EQ(test, hw.commands, commands);
 	KUNIT_EXPECT_EQ(test, kernel_log_count(log_start, "CMD_SYNC timeout"), 0);
 }
@@ -279,10 +282,65 @@ static void smmu_page_requests(struct kunit *test)
 	hw_init(test, IDR0_PRI);
 	hw_page_request();
 	hw_grace_period = hw_page_request;
+	hw.lazy = true;
 	hw_cycle(test);
 	KUNIT_EXPECT_EQ(test, hw.answers, 1);
 	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "unexpected PRI request"), 2);
 	hw_expect_alive(test);
+}
+
+/* Test that an error that is pending is in no answer's way. */
+static void smmu_page_request_and_error(struct kunit *test)
+{
+	hw_exit(test);
+	hw_init(test, IDR0_PRI);
+	hw_page_request();
+	hw_raise_error();
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw.answers, 1);
+}
+
+/* Whether it still translates when commands are dropped */
+static bool hw_drops_in_use;
+
+static void hw_issue_meanwhile(void)
+{
+	unsigned int commands = hw.commands;
+
+	hw_drops_in_use = hw_enabled(CR0_SMMUEN) && !hw_issue() && hw.commands == commands;
+}
+
+/* Test that nothing is in use any more when the first command is dropped. */
+static void smmu_stops_translating_first(struct kunit *test)
+{
+	hw_drops_in_use = true;
+	hw_grace_period = hw_issue_meanwhile;
+	hw_cycle(test);
+	KUNIT_EXPECT_FALSE(test, hw_drops_in_use);
+}
+
+/* Test that this is so, too, if suspend fails, and that they are dropped then. */
+static void smmu_page_request_unanswered(struct kunit *test)
+{
+	hw_exit(test);
+	hw_init(test, IDR0_PRI);
+	hw_page_request();
+	hw.stuck = true;
+	hw_drops_in_use = true;
+	hw_grace_period = hw_issue_meanwhile;
+	KUNIT_EXPECT_EQ(test, hw_suspend(), -ETIMEDOUT);
+	KUNIT_EXPECT_FALSE(test, hw_drops_in_use);
+	KUNIT_EXPECT_STREQ(test, hw_transaction(), "aborted");
+}
+
+/* Test that a device whose DMA faults all the time does not hold up the sleep. */
+static void smmu_event_storm(struct kunit *test)
+{
+	hw.storm = true;
+	hw_event();
+	hw_cycle(test);
+	KUNIT_EXPECT_LT(test, hw.events, HW_STORM);
+	KUNIT_EXPECT_EQ(test, hw_unread(), 0);
 }
 
 static unsigned int hw_begun;
@@ -292,7 +350,7 @@ static void hw_finish_issuing(void)
 {
 	unsigned int commands = hw.commands;
 
-	__arm_smmu_cmdq_issue_cmdlist(hw_smmu(), &hw_smmu()->cmdq, NULL, 0, true);
+	arm_smmu_cmdq_insert_cmdlist(hw_smmu(), &hw_smmu()->cmdq, NULL, 0, true);
 	hw_begun = hw_smmu()->suspended ? hw.commands - commands : 0;
 }
 
@@ -700,6 +758,10 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(smmu_error_in_cons),
 	KUNIT_CASE(smmu_events),
 	KUNIT_CASE(smmu_page_requests),
+	KUNIT_CASE(smmu_page_request_and_error),
+	KUNIT_CASE(smmu_page_request_unanswered),
+	KUNIT_CASE(smmu_event_storm),
+	KUNIT_CASE(smmu_stops_translating_first),
 	KUNIT_CASE(smmu_commands_begun),
 	KUNIT_CASE(smmu_resumes_meanwhile),
 	KUNIT_CASE(smmu_msis),
