@@ -77,13 +77,16 @@ static void hw_break(void)
 		virtio_break_device(&hw.fake->vdev);
 }
 
-static void hw_wake_up(void)
+static void hw_answer_all(void)
 {
-	if (hw.waited_ms < 3)
-		return;
-
 	hw.mute = false;
 	hw_notify(hw_vq(VIOMMU_REQUEST_VQ));
+}
+
+static void hw_wake_up(void)
+{
+	if (hw.waited_ms >= 3)
+		hw_answer_all();
 }
 
 /* One answer in two seconds */
@@ -106,8 +109,7 @@ static void hw_stop_cpu(void)
 		return;
 
 	hw.waited_ms += 6 * MSEC_PER_SEC;
-	hw.mute = false;
-	hw_notify(hw_vq(VIOMMU_REQUEST_VQ));
+	hw_answer_all();
 }
 
 /* How long the driver waits for one answer, in ms */
@@ -251,7 +253,6 @@ static void noirq_looks_last(struct kunit *test)
 	struct iommu_domain *domain = hw_plug_mapped(test, 1, 1);
 
 	hw.mute = true;
-	hw.fake->seen = 0;
 	hw.asked = hw_stop_cpu;
 	KUNIT_EXPECT_EQ(test, hw_map_page(domain, 1), 0);
 	KUNIT_EXPECT_GT(test, hw.waited_ms, VIOMMU_REQ_TIMEOUT_MS);
@@ -339,6 +340,7 @@ static void hw_free_attached(struct kunit *test, u32 id)
 {
 	kunit_warning_suppress(test)
 		hw_detach_from(id);
+	fake_at(hw.fake, "detach", hw_look_at_lock);
 	iommu_domain_free(hw.domains[id]);
 	hw.domains[id] = NULL;
 }
@@ -350,6 +352,7 @@ static void noirq_free_attached(struct kunit *test)
 	hw_plug_mapped(test, 2, 2);
 	fake_at(hw.fake, "attach", hw_refuse);
 	hw_free_attached(test, 1);
+	KUNIT_EXPECT_EQ(test, hw.fake->seen, 1);
 	KUNIT_EXPECT_FALSE(test, hw.endpoints[1].attached);
 	KUNIT_EXPECT_EQ(test, hw_mapped(2), 2);
 

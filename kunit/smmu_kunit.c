@@ -275,12 +275,18 @@ static void smmu_events(struct kunit *test)
 	}
 }
 
-/* Test that requests for pages of before are answered, and those meanwhile in the log. */
-static void smmu_page_requests(struct kunit *test)
+/* An SMMU that takes requests for pages, and has one */
+static void hw_ask_for_page(struct kunit *test)
 {
 	hw_exit(test);
 	hw_init(test, IDR0_PRI);
 	hw_page_request();
+}
+
+/* Test that requests for pages of before are answered, and those meanwhile in the log. */
+static void smmu_page_requests(struct kunit *test)
+{
+	hw_ask_for_page(test);
 	hw_grace_period = hw_page_request;
 	hw.lazy = true;
 	hw_cycle(test);
@@ -292,9 +298,7 @@ static void smmu_page_requests(struct kunit *test)
 /* Test that an error that is pending is in no answer's way. */
 static void smmu_page_request_and_error(struct kunit *test)
 {
-	hw_exit(test);
-	hw_init(test, IDR0_PRI);
-	hw_page_request();
+	hw_ask_for_page(test);
 	hw_raise_error();
 	hw_cycle(test);
 	KUNIT_EXPECT_EQ(test, hw.answers, 1);
@@ -322,9 +326,7 @@ static void smmu_stops_translating_first(struct kunit *test)
 /* Test that this is so, too, if suspend fails, and that they are dropped then. */
 static void smmu_page_request_unanswered(struct kunit *test)
 {
-	hw_exit(test);
-	hw_init(test, IDR0_PRI);
-	hw_page_request();
+	hw_ask_for_page(test);
 	hw.stuck = true;
 	hw_drops_in_use = true;
 	hw_grace_period = hw_issue_meanwhile;
