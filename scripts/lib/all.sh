@@ -17,13 +17,18 @@ unset KBUILD_OUTPUT KBUILD_EXTMOD KCONFIG_CONFIG KCONFIG_ALLCONFIG KCFLAGS KCPPF
 unset CFLAGS CPPFLAGS LDFLAGS INSTALL_PATH INSTALL_MOD_PATH OUTPUT TARGETS
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_PREFIX QUILT_PATCHES
 
-VN_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+VN_ROOT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd -P)
 VN_SELF=${0##*/}
 CACHE=${VIRTIO_NOIRQ_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/virtio-noirq}
 [[ $CACHE == /* ]] || CACHE=$PWD/$CACHE
 
 # The children of one run find the same cache, whatever their working folder.
 export VIRTIO_NOIRQ_CACHE=$CACHE
+
+# A shim in front of python3 (pyenv's starts 30 programs) costs more than most of our calls.
+if [[ ! ${VN_PYTHON:-} ]] && VN_PYTHON=$(python3 -c 'import os, sys; print(os.path.dirname(sys.executable))' 2>/dev/null); then
+	export VN_PYTHON PATH=$VN_PYTHON:$PATH
+fi
 
 # shellcheck disable=SC2034 # used by the scripts that source this file
 {

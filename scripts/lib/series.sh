@@ -25,21 +25,30 @@ plan_of()
 	echo "$(series_dir "$1")/plan"
 }
 
+# read_plan NAME: into PLANS["NAME KEY"], the lines of each kind. What is asked for often
+# neither starts a program nor forks, which takes some 10 ms on some machines.
+read_plan()
+{
+	local file=$VN_ROOT/patches/$1/plan lines line key
+	[[ $1 != "$MAIN" ]] || file=$VN_ROOT/patches/plan
+	mapfile -t lines <"$file"
+	for line in "${lines[@]}"; do
+		key=${line%%[[:blank:]]*} line=${line%%[[:blank:]]# *} line=${line#"$key"}
+		line=${line#"${line%%[![:blank:]]*}"}
+		[[ ! $key || $key == '#' ]] || PLANS[$1 $key]+=${line%"${line##*[![:blank:]]}"}$'\n'
+	done
+}
+
 # plan NAME KEY: what its lines of that kind say.
 plan()
 {
-	awk -v key="$2" '$1 == key { sub(/^[^ \t]+[ \t]*/, ""); sub(/[ \t]+# .*/, ""); print }' "$(plan_of "$1")"
+	printf %s "${PLANS[$1 $2]-}"
 }
 
 # all_series: the names, the main one first.
 all_series()
 {
-	local path
-	echo "$MAIN"
-	for path in "$VN_ROOT"/patches/*/plan; do
-		path=${path%/plan}
-		[[ ! -f $path/plan ]] || echo "${path##*/}"
-	done
+	printf '%s\n' "${ALL_SERIES[@]}"
 }
 
 series_dir()
@@ -53,18 +62,47 @@ suffix()
 	[[ $1 == "$MAIN" ]] || echo "-$1"
 }
 
+# suites STACK [WITHOUT]: "name yes" of each suite that is in kunit/ and can be built on the
+# stack, or "name no". It may be in the plans of several series.
+suites()
+{
+	local series name needs lines order=''
+	local -A builds=()
+	for series in "${ALL_SERIES[@]}"; do
+		mapfile -t lines <<<"${PLANS[$series suite]-}"
+		for name in "${lines[@]}"; do
+			read -r name needs _ <<<"$name"
+			[[ $name ]] || continue
+			[[ -f $VN_ROOT/kunit/${name}_kunit.c ]] || die "$(plan_of "$series") names the suite $name, which is not in kunit/; restore it"
+			[[ ${builds[$name]:-} ]] || order+=" $name"
+			if stack_has "$series" "$needs" "$1" && [[ " ${2:-} " != *" $name "* ]]; then
+				builds[$name]=yes
+			fi
+			: "${builds[$name]:=no}"
+		done
+	done
+	for name in $order; do
+		echo "$name ${builds[$name]}"
+	done
+}
+
+# suites_on STACK: those that can be built on it, as the kernel calls them.
+suites_on()
+{
+	suites "$1" | sed -n 's/\(.*\) yes$/virtio_\1/p'
+}
+
 # has_suites NAME: whether there are KUnit suites on its stack.
 has_suites()
 {
-	[[ $("$VN_ROOT/scripts/overlay" --suites "$(stack_of "$1")") ]]
+	get_stack "$1"
+	[[ $'\n'$(suites "$REPLY") == *' yes'* ]]
 }
 
 # known_series NAME: or the end.
 known_series()
 {
-	local all
-	all=$(all_series)
-	[[ $'\n'$all$'\n' == *$'\n'"$1"$'\n'* ]] || die "no series '$1'; there are: ${all//$'\n'/ }"
+	[[ " ${ALL_SERIES[*]} " == *" $1 "* ]] || die "no series '$1'; there are: ${ALL_SERIES[*]}"
 }
 
 # pick_series [NAME]: sets SERIES, by default to the main one, and its tree; knows --help,
@@ -82,16 +120,22 @@ pick_series()
 # series_patches NAME: its patches, in order, as paths below patches/.
 series_patches()
 {
-	local file=$VN_ROOT/series dir
+	local file=$VN_ROOT/series dir lines line
 	[[ $1 == "$MAIN" ]] || file=$VN_ROOT/patches/$1/series
 	[[ -f $file ]] || die "no file $file; is this a whole clone?"
 	dir=$(series_dir "$1") dir=${dir#"$VN_ROOT/patches"}
-	sed -e 's/[[:space:]]*#.*//' -e 's/[[:space:]].*//' -e '/^$/d' -e "s|^|${dir:+${dir#/}/}|" "$file"
+	mapfile -t lines <"$file"
+	for line in "${lines[@]}"; do
+		line=${line%%[[:space:]#]*}
+		[[ ! $line ]] || echo "${dir:+${dir#/}/}$line"
+	done
 }
 
+# count_patches NAME: sets COUNT.
 count_patches()
 {
-	series_patches "$1" | wc -l
+	[[ ${COUNTS[$1]:-} ]] || COUNTS[$1]=$(series_patches "$1" | wc -l) || exit 3
+	COUNT=${COUNTS[$1]}
 }
 
 # header NAME FILE: a header line of a mail, unfolded.
@@ -110,20 +154,35 @@ of_tree()
 
 is_tree()
 {
-	grep -q "^$1 " "$VN_ROOT/configs/trees"
+	[[ " ${TREES[*]%% *} " == *" $1 "* ]]
 }
 
-# tree_of STACK: the name of the tree that it is applied to.
+# get_tree STACK: sets REPLY to the name of the tree that it is applied to.
+get_tree()
+{
+	local seen=' '
+	REPLY=${1%%[,:]*}
+	until is_tree "$REPLY"; do
+		known_series "$REPLY"
+		[[ $seen != *" $REPLY "* ]] || die "the series $REPLY is on itself, by way of others; mend the lines 'on'"
+		seen+="$REPLY "
+		has_on "$REPLY"
+		REPLY=${PLANS[$REPLY on]%%[[:space:]]*}
+	done
+}
+
+# has_on NAME: or the end.
+has_on()
+{
+	local on=${PLANS[$1 on]-}
+	[[ $on && " ${on%$'\n'} " != *" $1 "* ]] || die "$(plan_of "$1") does not say what the series is on; add a line 'on'"
+}
+
+# tree_of STACK: prints it.
 tree_of()
 {
-	local name=${1%%[,:]*} seen=' '
-	until is_tree "$name"; do
-		known_series "$name"
-		[[ $seen != *" $name "* ]] || die "the series $name is on itself, by way of others; mend the lines 'on'"
-		seen+="$name "
-		read -r name _ < <(plan "$name" on) || die "$(plan_of "$name") does not say what the series is on; add a line 'on'"
-	done
-	echo "$name"
+	get_tree "$1"
+	echo "$REPLY"
 }
 
 # on_tree STACK: sets where its tree is, and what is built of it.
@@ -131,7 +190,8 @@ tree_of()
 on_tree()
 {
 	local dir=$BUILT
-	TREE_NAME=$(tree_of "$1") || exit 3
+	get_tree "$1"
+	TREE_NAME=$REPLY
 	[[ $TREE_NAME == "$V73" ]] || dir=$BUILT/trees/$TREE_NAME
 	LINUX=$dir/linux		# of v7.3 the tree of the main series, else the untouched one
 	LINUX_MARK=$LINUX/.virtio-noirq-base
@@ -148,61 +208,83 @@ on_xen()
 # on_v73 SERIES: whether it is one of those that most is about.
 on_v73()
 {
-	[[ $(tree_of "$1") == "$V73" ]]
+	get_tree "$1"
+	[[ $REPLY == "$V73" ]]
 }
 
 # ---- stacks -----------------------------------------------------------------
 
-# below NAME: the stack that a series applies on.
+# get_below NAME: sets REPLY to the stack that a series applies on.
+get_below()
+{
+	local name stack=''
+	has_on "$1"
+	REPLY=${PLANS[$1 on]%$'\n'}
+	! is_tree "$REPLY" || return 0
+	for name in $REPLY; do
+		known_series "$name"
+		get_stack "$name"
+		stack+=${stack:+,}$REPLY
+	done
+	REPLY=$stack
+}
+
+# get_stack NAME: sets REPLY to the series on what it applies on.
+get_stack()
+{
+	get_below "$1"
+	if is_tree "$REPLY"; then REPLY=$1; else REPLY+=,$1; fi
+}
+
+# below NAME, stack_of NAME [N]: print them; of the second, with its first N patches only.
 below()
 {
-	local on name stack=''
-	on=$(plan "$1" on)
-	[[ $on && " $on " != *" $1 "* ]] || die "$(plan_of "$1") does not say what the series is on; add a line 'on'"
-	if is_tree "$on"; then
-		echo "$on"
-		return
-	fi
-	for name in $on; do
-		known_series "$name"
-		name=$(stack_of "$name") || exit 3
-		stack+=${stack:+,}$name
-	done
-	echo "$stack"
+	get_below "$1"
+	echo "$REPLY"
 }
 
-# stack_of NAME [N]: a series, or its first N patches, on what it applies on.
 stack_of()
 {
-	local on
-	on=$(below "$1") || exit 3
-	! is_tree "$on" || on=
-	echo "${on:+$on,}$1${2:+:$2}"
+	get_stack "$1"
+	echo "$REPLY${2:+:$2}"
 }
 
-# stack_series STACK: "NAME N" of each.
-stack_series()
+# get_series STACK: sets ITS_SERIES to its series, and N_OF[NAME] to the number of their patches.
+get_series()
 {
-	local part name n total seen='' parts=$1
+	local part name n parts=$1
+	ITS_SERIES=()
 	[[ ,$1, != *,,* ]] || die "'$1' is no stack; name series with commas between them, or $V73"
 	! is_tree "${1%%,*}" || parts=${1#"${1%%,*}"}
 	for part in ${parts//,/ }; do
 		name=${part%%:*}
-		[[ $seen != *" $name "* ]] || die "stack $1: the series $name is in it twice; name it once"
-		seen+=" $name "
+		[[ " ${ITS_SERIES[*]} " != *" $name "* ]] || die "stack $1: the series $name is in it twice; name it once"
 		known_series "$name"
-		total=$(count_patches "$name") n=$total
+		count_patches "$name"
+		n=$COUNT
 		[[ $part != *:* ]] || n=${part#*:}
-		[[ $n =~ ^[0-9]+$ && $n -le $total ]] || die "stack $1: the series $name has $total patches; name 0 to $total"
-		echo "$name $n"
+		[[ $n =~ ^[0-9]+$ && $n -le $COUNT ]] || die "stack $1: the series $name has $COUNT patches; name 0 to $COUNT"
+		ITS_SERIES+=("$name")
+		N_OF[$name]=$n
+	done
+}
+
+# stack_series STACK: prints "NAME N" of each.
+stack_series()
+{
+	local name
+	get_series "$1"
+	for name in "${ITS_SERIES[@]}"; do
+		echo "$name ${N_OF[$name]}"
 	done
 }
 
 # pick_stack [STACK]: sets STACK, by default to the whole main series, and its tree.
 pick_stack()
 {
-	STACK=${1:-$(stack_of "$MAIN")}
-	stack_series "$STACK" >/dev/null
+	get_stack "$MAIN"
+	STACK=${1:-$REPLY}
+	get_series "$STACK"
 	on_tree "$STACK"
 }
 
@@ -211,7 +293,7 @@ stack_has()
 {
 	local part
 	for part in ${3//,/ }; do
-		[[ $part != "$1" ]] || part=$1:$(count_patches "$1")
+		[[ $part != "$1" ]] || { count_patches "$1" && part=$1:$COUNT; }
 		[[ $part != "$1":* ]] || { ((${part#*:} >= $2)); return; }
 	done
 	return 1
@@ -220,9 +302,11 @@ stack_has()
 # stack_patches STACK: the paths of its patches below patches/.
 stack_patches()
 {
-	local name n
-	stack_series "$1" | while read -r name n; do
-		series_patches "$name" | awk -v n="$n" "NR <= n"
+	local name lines
+	get_series "$1"
+	for name in "${ITS_SERIES[@]}"; do
+		mapfile -t lines < <(series_patches "$name")
+		((N_OF[$name] == 0)) || printf '%s\n' "${lines[@]:0:N_OF[$name]}"
 	done
 }
 
@@ -261,19 +345,24 @@ patched_files()
 # stack_text STACK: "5 of 5 patches of noirq + 2 of 4 of NAME".
 stack_text()
 {
-	local name n text='' what=' patches of '
-	while read -r name n; do
-		text+="${text:+ + }$n of $(count_patches "$name")$what$name" what=' of '
-	done < <(stack_series "$1")
+	local name text='' what=' patches of '
+	get_series "$1"
+	for name in "${ITS_SERIES[@]}"; do
+		count_patches "$name"
+		text+="${text:+ + }${N_OF[$name]} of $COUNT$what$name" what=' of '
+	done
 	echo "${text:-no patches}"
 }
 
 # stack_plan STACK KEY: what the plans of its series say, each line behind their name.
 stack_plan()
 {
-	local name
-	stack_series "$1" | while read -r name _; do
-		plan "$name" "$2" | sed "s/^/$name /"
+	local name lines
+	get_series "$1"
+	for name in "${ITS_SERIES[@]}"; do
+		[[ ${PLANS[$name $2]-} ]] || continue
+		mapfile -t lines <<<"${PLANS[$name $2]%$'\n'}"
+		printf '%s\n' "${lines[@]/#/$name }"
 	done
 }
 
@@ -286,14 +375,15 @@ stack_base()
 # stack_id STACK: for the name of a file.
 stack_id()
 {
-	tr ',:' '+-' <<<"$1"
+	local id=${1//,/+}
+	echo "${id//:/-}"
 }
 
 # kernel_dir CONFIG [STACK]: where scripts/build puts a kernel.
 kernel_dir()
 {
-	local stack=${2:-$(stack_of "$MAIN")}
-	[[ $stack == "$(stack_of "$MAIN")" ]] || set -- "$1@$(stack_id "$stack")"
+	get_stack "$MAIN"
+	[[ ${2:-$REPLY} == "$REPLY" ]] || set -- "$1@$(stack_id "$2")"
 	echo "$BUILT/kernels/$1"
 }
 
@@ -327,7 +417,7 @@ stack_inputs()
 		cat "$VN_ROOT/patches/$patch"
 	done
 	echo "overlays: $*"
-	(($# == 0)) || (cd "$VN_ROOT" && find "$@" -type f -printf '%p %m ' -exec sha256sum {} \; | sort)
+	(($# == 0)) || (cd "$VN_ROOT" && find "$@" -type f -printf '%p %m\n' -exec sha256sum {} + | sort)
 }
 
 # use_tree STACK [--second|--no-overlays]: a tree with it; sets TREE. The whole main
@@ -336,7 +426,8 @@ use_tree()
 {
 	on_tree "$1"
 	TREE=$LINUX
-	if [[ $1 != "$(stack_of "$MAIN")" || ${2:-} ]]; then
+	get_stack "$MAIN"
+	if [[ $1 != "$REPLY" || ${2:-} ]]; then
 		second_tree
 		TREE=$STACKS/linux
 	fi
@@ -410,5 +501,15 @@ jobs()
 	echo "${JOBS:-$(nproc)}"
 }
 
-MAIN=$(awk '$1 == "name" { print $2 }' "$VN_ROOT/patches/plan")
+mapfile -t TREES <"$VN_ROOT/configs/trees"
+MAIN=$(sed -n 's/^name *//p' "$VN_ROOT/patches/plan")
+ALL_SERIES=("$MAIN")
+declare -A PLANS=() COUNTS=() N_OF=()
+for path in "$VN_ROOT"/patches/*/plan; do
+	path=${path%/plan}
+	[[ ! -f $path/plan ]] || ALL_SERIES+=("${path##*/}")
+done
+for path in "${ALL_SERIES[@]}"; do
+	read_plan "$path"
+done
 on_tree "$V73"
