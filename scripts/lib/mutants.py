@@ -132,6 +132,18 @@ def find_old(mutant, text):
     return ("\n" + text).index("\n" + mutant.old)
 
 
+def find_change(mutant, text):
+    """Return where its file changes, up to where, and what is there then."""
+    old, new = mutant.old.splitlines(True), mutant.new.splitlines(True)
+    start = find_old(mutant, text)
+    while old and new and old[0] == new[0]:
+        start += len(old.pop(0))
+        del new[0]
+    while old and new and old[-1] == new[-1]:
+        del old[-1], new[-1]
+    return start, start + len("".join(old)), "".join(new)
+
+
 def write(path, text):
     """Write a file, unless it has this text, so that only what changed is built."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +157,7 @@ def find_function(text, start, end):
     """Return the function whose body has this range, or None."""
     body = text.rfind("\n{\n", 0, start) + 1
     close = text.find("\n}\n", body)
-    if not body or close + 3 < end:
+    if not body or close + 1 < end:
         return None
     head = body
     while True:
@@ -183,12 +195,11 @@ def mutate(text, mutants):
     """Return the text of a file with all these mutants behind switches."""
     functions = {}
     for mutant in mutants:
-        start = find_old(mutant, text)
-        end = start + len(mutant.old)
+        start, end, new = find_change(mutant, text)
         function = find_function(text, start, end)
         functions.setdefault(function.start, (function, []))[1].append(
             (mutant.number, f"mutant {mutant.name}",
-             text[function.body:start] + mutant.new + text[end:function.end]))
+             text[function.body:start] + new + text[end:function.end]))
     file = mutants[0].file
     for function, variants in sorted(functions.values(), key=lambda f: -f[0].start):
         original = 0, file, text[function.body:function.end]
@@ -216,8 +227,7 @@ class Kernel:
     def switchable(self, mutant):
         """Return whether the mutant changes one function only."""
         text = self.read(mutant.file)
-        start = find_old(mutant, text)
-        return find_function(text, start, start + len(mutant.old)) is not None
+        return find_function(text, *find_change(mutant, text)[:2]) is not None
 
     def mutated(self, file, mutants):
         """Return the text of a file with the mutants that concern it."""
@@ -275,6 +285,17 @@ class Kernel:
         """Return what becomes of a test."""
         return judge(*self.run(number, test, timeout), test)
 
+    def unmutated(self, tests):
+        """Yield what becomes of each test without a mutation, and how long it may take; those
+        of a suite run together.
+        """
+        for suite in sorted({test.split(".")[0] for test in tests}):
+            start = time.monotonic()
+            console, status = self.run(0, f"{suite}.*", 300)
+            for test in tests:
+                if test.startswith(f"{suite}."):
+                    yield test, judge(console, status, test), time.monotonic() - start
+
     def failing(self, number):
         """Return which of all tests fail."""
         console, _ = self.run(number, "virtio_*", 120)
@@ -310,6 +331,14 @@ class Guests(Kernel):
         return {"pass": "passes", "fail": f"fails ({result['reason']})",
                 "panic": "crashes", "timeout": "hangs"}.get(result["verdict"], result["verdict"])
 
+    def unmutated(self, tests):
+        """Yield the same of guests, each of which runs alone."""
+        def alone(test):
+            start = time.monotonic()
+            return test, self.verdict(0, test, 300), time.monotonic() - start
+        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+            yield from pool.map(alone, tests)
+
     def failing(self, number):
         """Return nothing: a guest runs alone."""
         return "none"
@@ -332,14 +361,15 @@ def judge(console, status, test):
     return "passes" if passed else "does not run"
 
 
-def check_unmutated(kernel, test):
-    """Run a test without a mutation; return how long a mutant may take."""
-    start = time.monotonic()
-    verdict = kernel.verdict(0, test, 300)
-    if verdict != "passes":
-        raise Bad(f"{test} {verdict} without a mutation; run make kunit or make selftests, "
-                  "and look for it in kunit/ or with qemu/run.py list full")
-    return SLOW * (1 + time.monotonic() - start)
+def check_unmutated(kernel, tests):
+    """Run tests without a mutation; return how long each may take with one."""
+    timeouts = {}
+    for test, verdict, seconds in kernel.unmutated(tests):
+        if verdict != "passes":
+            raise Bad(f"{test} {verdict} without a mutation; run make kunit or make selftests, "
+                      "and look for it in kunit/ or with qemu/run.py list full")
+        timeouts[test] = SLOW * (1 + seconds)
+    return timeouts
 
 
 def check_mutant(kernel, mutant, timeouts):
@@ -401,9 +431,9 @@ def run_all(kernel, results):
     for mutant in results.pending():
         (together if kernel.switchable(mutant) else alone).append(mutant)
     build(kernel, together, results)
+    timeouts = check_unmutated(kernel, sorted({test for mutant in results.pending()
+                                               for test in mutant.test.split()}))
     with concurrent.futures.ThreadPoolExecutor(kernel.jobs) as pool:
-        tests = sorted({test for mutant in results.pending() for test in mutant.test.split()})
-        timeouts = dict(zip(tests, pool.map(lambda test: check_unmutated(kernel, test), tests)))
         check = {pool.submit(check_mutant, kernel, mutant, timeouts): mutant
                  for mutant in together}
         for future in concurrent.futures.as_completed(check):
