@@ -421,7 +421,8 @@ stack_inputs()
 }
 
 # use_tree STACK [--second|--no-overlays]: a tree with it; sets TREE. The whole main
-# series has a tree of its own, since most is built there; all others share the second.
+# series has a tree of its own, where its guests' kernels are built; all else shares the
+# second.
 use_tree()
 {
 	on_tree "$1"
