@@ -285,17 +285,6 @@ class Kernel:
         """Return what becomes of a test."""
         return judge(*self.run(number, test, timeout), test)
 
-    def unmutated(self, tests):
-        """Yield what becomes of each test without a mutation, and how long it may take; those
-        of a suite run together.
-        """
-        for suite in sorted({test.split(".")[0] for test in tests}):
-            start = time.monotonic()
-            console, status = self.run(0, f"{suite}.*", 300)
-            for test in tests:
-                if test.startswith(f"{suite}."):
-                    yield test, judge(console, status, test), time.monotonic() - start
-
     def failing(self, number):
         """Return which of all tests fail."""
         console, _ = self.run(number, "virtio_*", 120)
@@ -331,14 +320,6 @@ class Guests(Kernel):
         return {"pass": "passes", "fail": f"fails ({result['reason']})",
                 "panic": "crashes", "timeout": "hangs"}.get(result["verdict"], result["verdict"])
 
-    def unmutated(self, tests):
-        """Yield the same of guests, each of which runs alone."""
-        def alone(test):
-            start = time.monotonic()
-            return test, self.verdict(0, test, 300), time.monotonic() - start
-        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
-            yield from pool.map(alone, tests)
-
     def failing(self, number):
         """Return nothing: a guest runs alone."""
         return "none"
@@ -361,15 +342,14 @@ def judge(console, status, test):
     return "passes" if passed else "does not run"
 
 
-def check_unmutated(kernel, tests):
-    """Run tests without a mutation; return how long each may take with one."""
-    timeouts = {}
-    for test, verdict, seconds in kernel.unmutated(tests):
-        if verdict != "passes":
-            raise Bad(f"{test} {verdict} without a mutation; run make kunit or make selftests, "
-                      "and look for it in kunit/ or with qemu/run.py list full")
-        timeouts[test] = SLOW * (1 + seconds)
-    return timeouts
+def check_unmutated(kernel, test):
+    """Run a test without a mutation; return how long a mutant may take."""
+    start = time.monotonic()
+    verdict = kernel.verdict(0, test, 300)
+    if verdict != "passes":
+        raise Bad(f"{test} {verdict} without a mutation; run make kunit or make selftests, "
+                  "and look for it in kunit/ or with qemu/run.py list full")
+    return SLOW * (1 + time.monotonic() - start)
 
 
 def check_mutant(kernel, mutant, timeouts):
@@ -431,9 +411,9 @@ def run_all(kernel, results):
     for mutant in results.pending():
         (together if kernel.switchable(mutant) else alone).append(mutant)
     build(kernel, together, results)
-    timeouts = check_unmutated(kernel, sorted({test for mutant in results.pending()
-                                               for test in mutant.test.split()}))
     with concurrent.futures.ThreadPoolExecutor(kernel.jobs) as pool:
+        tests = sorted({test for mutant in results.pending() for test in mutant.test.split()})
+        timeouts = dict(zip(tests, pool.map(lambda test: check_unmutated(kernel, test), tests)))
         check = {pool.submit(check_mutant, kernel, mutant, timeouts): mutant
                  for mutant in together}
         for future in concurrent.futures.as_completed(check):

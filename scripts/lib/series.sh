@@ -25,6 +25,16 @@ plan_of()
 	echo "$(series_dir "$1")/plan"
 }
 
+# among WORD WORD...: whether the first is one of the others.
+among()
+{
+	local word
+	for word in "${@:2}"; do
+		[[ $word != "$1" ]] || return 0
+	done
+	return 1
+}
+
 # read_plan NAME: into PLANS["NAME KEY"], the lines of each kind. What is asked for often
 # neither starts a program nor forks, which takes some 10 ms on some machines.
 read_plan()
@@ -33,6 +43,7 @@ read_plan()
 	[[ $1 != "$MAIN" ]] || file=$VN_ROOT/patches/plan
 	mapfile -t lines <"$file"
 	for line in "${lines[@]}"; do
+		line=${line#"${line%%[![:blank:]]*}"}
 		key=${line%%[[:blank:]]*} line=${line%%[[:blank:]]# *} line=${line#"$key"}
 		line=${line#"${line%%[![:blank:]]*}"}
 		[[ ! $key || $key == '#' ]] || PLANS[$1 $key]+=${line%"${line##*[![:blank:]]}"}$'\n'
@@ -66,12 +77,10 @@ suffix()
 # stack, or "name no". It may be in the plans of several series.
 suites()
 {
-	local series name needs lines order=''
+	local series name needs order=''
 	local -A builds=()
 	for series in "${ALL_SERIES[@]}"; do
-		mapfile -t lines <<<"${PLANS[$series suite]-}"
-		for name in "${lines[@]}"; do
-			read -r name needs _ <<<"$name"
+		while read -r name needs _; do
 			[[ $name ]] || continue
 			[[ -f $VN_ROOT/kunit/${name}_kunit.c ]] || die "$(plan_of "$series") names the suite $name, which is not in kunit/; restore it"
 			[[ ${builds[$name]:-} ]] || order+=" $name"
@@ -79,7 +88,7 @@ suites()
 				builds[$name]=yes
 			fi
 			: "${builds[$name]:=no}"
-		done
+		done <<<"${PLANS[$series suite]-}"
 	done
 	for name in $order; do
 		echo "$name ${builds[$name]}"
@@ -95,14 +104,16 @@ suites_on()
 # has_suites NAME: whether there are KUnit suites on its stack.
 has_suites()
 {
+	local all
 	get_stack "$1"
-	[[ $'\n'$(suites "$REPLY") == *' yes'* ]]
+	all=$(suites "$REPLY") || exit 3
+	[[ $all == *' yes'* ]]
 }
 
 # known_series NAME: or the end.
 known_series()
 {
-	[[ " ${ALL_SERIES[*]} " == *" $1 "* ]] || die "no series '$1'; there are: ${ALL_SERIES[*]}"
+	among "$1" "${ALL_SERIES[@]}" || die "no series '$1'; there are: ${ALL_SERIES[*]}"
 }
 
 # pick_series [NAME]: sets SERIES, by default to the main one, and its tree; knows --help,
@@ -154,7 +165,7 @@ of_tree()
 
 is_tree()
 {
-	[[ " ${TREES[*]%% *} " == *" $1 "* ]]
+	among "$1" "${TREES[@]%% *}"
 }
 
 # get_tree STACK: sets REPLY to the name of the tree that it is applied to.
@@ -164,7 +175,7 @@ get_tree()
 	REPLY=${1%%[,:]*}
 	until is_tree "$REPLY"; do
 		known_series "$REPLY"
-		[[ $seen != *" $REPLY "* ]] || die "the series $REPLY is on itself, by way of others; mend the lines 'on'"
+		[[ $seen != *" $REPLY "* ]] || die "the series $REPLY is on itself; mend the lines 'on'"
 		seen+="$REPLY "
 		has_on "$REPLY"
 		REPLY=${PLANS[$REPLY on]%%[[:space:]]*}
@@ -175,7 +186,8 @@ get_tree()
 has_on()
 {
 	local on=${PLANS[$1 on]-}
-	[[ $on && " ${on%$'\n'} " != *" $1 "* ]] || die "$(plan_of "$1") does not say what the series is on; add a line 'on'"
+	[[ $on ]] || die "$(plan_of "$1") does not say what the series is on; add a line 'on'"
+	[[ " ${on%$'\n'} " != *" $1 "* ]] || die "the series $1 is on itself; mend the lines 'on'"
 }
 
 # tree_of STACK: prints it.
@@ -502,15 +514,22 @@ jobs()
 	echo "${JOBS:-$(nproc)}"
 }
 
-mapfile -t TREES <"$VN_ROOT/configs/trees"
-MAIN=$(sed -n 's/^name *//p' "$VN_ROOT/patches/plan")
-ALL_SERIES=("$MAIN")
+# read_plans: of all series.
+read_plans()
+{
+	local path
+	MAIN=$(sed -nE 's/^name[[:blank:]]+([^[:blank:]]+).*/\1/p' "$VN_ROOT/patches/plan")
+	ALL_SERIES=("$MAIN")
+	for path in "$VN_ROOT"/patches/*/plan; do
+		path=${path%/plan}
+		[[ ! -f $path/plan ]] || ALL_SERIES+=("${path##*/}")
+	done
+	for path in "${ALL_SERIES[@]}"; do
+		read_plan "$path"
+	done
+}
+
 declare -A PLANS=() COUNTS=() N_OF=()
-for path in "$VN_ROOT"/patches/*/plan; do
-	path=${path%/plan}
-	[[ ! -f $path/plan ]] || ALL_SERIES+=("${path##*/}")
-done
-for path in "${ALL_SERIES[@]}"; do
-	read_plan "$path"
-done
+mapfile -t TREES <"$VN_ROOT/configs/trees"
+read_plans
 on_tree "$V73"
