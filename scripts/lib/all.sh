@@ -25,11 +25,10 @@ CACHE=${VIRTIO_NOIRQ_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/virtio-noir
 # The children of one run find the same cache, whatever their working folder.
 export VIRTIO_NOIRQ_CACHE=$CACHE
 
-# A shim in front of python3 (pyenv's starts 30 programs) costs more than most of our calls.
-if [[ ! ${VN_PYTHON:-} ]]; then
+# A script in place of python3 (pyenv's starts 30 programs) costs more than most of our calls.
+if VN_PYTHON=$(command -v python3) && read -rN 2 VN_MAGIC <"$VN_PYTHON" && [[ $VN_MAGIC == '#!' ]]; then
 	VN_PYTHON=$(python3 -c 'import sys; print(sys.executable)' 2>/dev/null) || true
-	[[ ! $VN_PYTHON || $VN_PYTHON == "$(command -v python3)" ]] || PATH=${VN_PYTHON%/*}:$PATH
-	export VN_PYTHON PATH
+	[[ ! $VN_PYTHON ]] || export PATH=${VN_PYTHON%/*}:$PATH
 fi
 
 # shellcheck disable=SC2034 # used by the scripts that source this file

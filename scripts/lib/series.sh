@@ -35,13 +35,13 @@ among()
 	return 1
 }
 
-# read_plan NAME: into PLANS["NAME KEY"], the lines of each kind. What is asked for often
+# read_plan NAME FILE: into PLANS["NAME KEY"], the lines of each kind. What is asked for often
 # neither starts a program nor forks, which takes some 10 ms on some machines.
 read_plan()
 {
-	local file=$VN_ROOT/patches/$1/plan lines line key
-	[[ $1 != "$MAIN" ]] || file=$VN_ROOT/patches/plan
-	mapfile -t lines <"$file"
+	local lines line key
+	ALL_SERIES+=("$1")
+	mapfile -t lines <"$2"
 	for line in "${lines[@]}"; do
 		line=${line#"${line%%[![:blank:]]*}"}
 		key=${line%%[[:blank:]]*} line=${line%%[[:blank:]]# *} line=${line#"$key"}
@@ -517,18 +517,16 @@ jobs()
 # read_plans: of all series.
 read_plans()
 {
-	local path
-	MAIN=$(sed -nE 's/^name[[:blank:]]+([^[:blank:]]+).*/\1/p' "$VN_ROOT/patches/plan")
-	ALL_SERIES=("$MAIN")
-	for path in "$VN_ROOT"/patches/*/plan; do
-		path=${path%/plan}
-		[[ ! -f $path/plan ]] || ALL_SERIES+=("${path##*/}")
-	done
-	for path in "${ALL_SERIES[@]}"; do
-		read_plan "$path"
+	local file name
+	read_plan "$MAIN" "$VN_ROOT/patches/plan"
+	for file in "$VN_ROOT"/patches/*/plan; do
+		name=${file%/plan}
+		[[ ! -f $file ]] || read_plan "${name##*/}" "$file"
 	done
 }
 
+MAIN=$(sed -nE 's/^name[[:blank:]]+([^[:blank:]]+).*/\1/p' "$VN_ROOT/patches/plan")
+ALL_SERIES=()
 declare -A PLANS=() COUNTS=() N_OF=()
 mapfile -t TREES <"$VN_ROOT/configs/trees"
 read_plans
