@@ -207,7 +207,7 @@ on_tree()
 	[[ $TREE_NAME == "$V73" ]] || dir=$BUILT/trees/$TREE_NAME
 	LINUX=$dir/linux		# of v7.3 the tree of the main series, else the untouched one
 	LINUX_MARK=$LINUX/.virtio-noirq-base
-	STACKS=$dir/stacks		# the tree of all other stacks, and its builds
+	STACKS=$dir/stacks		# the tree that all stacks share, and its builds
 	BASE=$dir/base			# what was changed, untouched
 }
 
@@ -433,8 +433,8 @@ stack_inputs()
 }
 
 # use_tree STACK [--second|--no-overlays]: a tree with it; sets TREE. The whole main
-# series has a tree of its own, where its guests' kernels are built; all else shares the
-# second.
+# series has a tree of its own, to look at; all else, and what is built for guests and
+# KUnit, shares the second.
 use_tree()
 {
 	on_tree "$1"
