@@ -21,7 +21,8 @@ FEATURES = {  # properties of a QEMU device
 MANY = 31  # devices, of the 32 places for them on the virt machine
 DEVICES = (1, MANY)
 MODES = ("icount", "smp")
-AXES = ("ring", "modes", "smp", "iommu", "mmio", "bus", "s3", "viommu", "smmu")  # that a kernel can have
+# that a kernel can have
+AXES = ("ring", "modes", "smp", "iommu", "mmio", "bus", "s3", "viommu", "smmu")
 GROUPS = ("all", "image", "debug", "platform")  # of cases; the soak has its own set
 LEGACY = "legacy"
 MMIO = "mmio"
