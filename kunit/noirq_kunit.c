@@ -2073,6 +2073,19 @@ static void noirq_helpers_on_unfit_transport(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, fake_calls(test), "");
 }
 
+/* Test that a driver is told if it makes a device ready that is. */
+static void noirq_ready_again(struct kunit *test)
+{
+	struct fake_virtio *fake = test->priv;
+
+	fake->status = FAKE_STATUS_LIVE;
+
+	kunit_warning_suppress(test) {
+		virtio_device_ready_noirq(&fake->vdev);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+}
+
 /* Test that status bits are added to those that are there. */
 static void noirq_add_status_helper(struct kunit *test)
 {
@@ -2215,6 +2228,7 @@ static struct kunit_case noirq_cases[] = {
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE_SLOW(noirq_reset_helper_again),
 	KUNIT_CASE(noirq_helpers_on_unfit_transport),
+	KUNIT_CASE(noirq_ready_again),
 	KUNIT_CASE(noirq_add_status_helper),
 	{}
 };
