@@ -205,7 +205,7 @@ on_tree()
 	get_tree "$1"
 	TREE_NAME=$REPLY
 	[[ $TREE_NAME == "$V73" ]] || dir=$BUILT/trees/$TREE_NAME
-	LINUX=$dir/linux		# of v7.3 the tree of the main series, else the untouched one
+	LINUX=$dir/linux		# the untouched one, unless scripts/tree was told otherwise
 	LINUX_MARK=$LINUX/.virtio-noirq-base
 	STACKS=$dir/stacks		# the tree that all stacks share, and its builds
 	BASE=$dir/base			# what was changed, untouched
@@ -432,24 +432,17 @@ stack_inputs()
 	(($# == 0)) || (cd "$VN_ROOT" && find "$@" -type f -printf '%p %m\n' -exec sha256sum {} + | sort)
 }
 
-# use_tree STACK [--second|--no-overlays]: a tree with it; sets TREE. The whole main
-# series has a tree of its own, to look at; all else, and what is built for guests and
-# KUnit, shares the second.
+# use_tree STACK [--no-overlays]: the tree that all stacks share, with this one; sets TREE.
 use_tree()
 {
 	on_tree "$1"
-	TREE=$LINUX
-	get_stack "$MAIN"
-	if [[ $1 != "$REPLY" || ${2:-} ]]; then
-		second_tree
-		TREE=$STACKS/linux
-	fi
-	[[ ${2:-} != --second ]] || set -- "$1"
+	shared_tree
+	TREE=$STACKS/linux
 	run_child "$VN_ROOT/scripts/tree" "$@" --into "$TREE" >/dev/null || exit $?
 }
 
-# second_tree: hard links to the first one (what changes a file puts a new one there).
-second_tree()
+# shared_tree: hard links to the first one (what changes a file puts a new one there).
+shared_tree()
 {
 	! is_done "$STACKS/base" "$(cat "$LINUX_MARK")" || return 0
 	need_space "$SPACE_STACKS" "a second kernel tree"
