@@ -205,10 +205,9 @@ on_tree()
 	get_tree "$1"
 	TREE_NAME=$REPLY
 	[[ $TREE_NAME == "$V73" ]] || dir=$BUILT/trees/$TREE_NAME
-	LINUX=$dir/linux		# the untouched one, unless scripts/tree was told otherwise
+	LINUX=$dir/linux		# the untouched one
 	LINUX_MARK=$LINUX/.virtio-noirq-base
 	STACKS=$dir/stacks		# the tree that all stacks share, and its builds
-	BASE=$dir/base			# what was changed, untouched
 }
 
 # on_xen: whether it is one of Xen.
@@ -433,23 +432,12 @@ stack_inputs()
 }
 
 # use_tree STACK [--no-overlays]: the tree that all stacks share, with this one; sets TREE.
+# shellcheck disable=SC2034 # used by the scripts that source this file
 use_tree()
 {
 	on_tree "$1"
-	shared_tree
 	TREE=$STACKS/linux
-	run_child "$VN_ROOT/scripts/tree" "$@" --into "$TREE" >/dev/null || exit $?
-}
-
-# shared_tree: hard links to the first one (what changes a file puts a new one there).
-shared_tree()
-{
-	! is_done "$STACKS/base" "$(cat "$LINUX_MARK")" || return 0
-	need_space "$SPACE_STACKS" "a second kernel tree"
-	rm -rf "$STACKS"
-	mkdir -p "$STACKS" 2>/dev/null || die_full
-	run_logged "linking a second kernel tree" "$LOGS/stacks.log" no_text cp -al "$LINUX" "$STACKS/linux"
-	mark_done "$STACKS/base" "$(cat "$LINUX_MARK")"
+	run_child "$VN_ROOT/scripts/tree" "$@" >/dev/null || exit $?
 }
 
 # kunit_out TREE CONFIG: where scripts/kunit builds.
