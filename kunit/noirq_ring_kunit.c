@@ -431,13 +431,19 @@ static void test_enabled_callbacks_are_disabled(struct kunit *test)
 static void test_interrupt_is_forgotten(struct kunit *test)
 {
 	struct ring *ring = ring_create(test, ring_callback);
+	struct ring_view enabled, disabled;
 
 	ring_send(test, ring);
 	KUNIT_ASSERT_EQ(test, vring_interrupt(0, ring->vq), IRQ_HANDLED);
 	KUNIT_ASSERT_EQ(test, ring->called, 1);
 	ring_expect_buf(test, ring, 0);
 	ring_reinit(test, ring);
-	ring_expect_as_created(test, ring);
+
+	ring_pass(test, ring);
+	ring_get_view(ring, &enabled);
+	virtqueue_disable_cb(ring->vq);
+	ring_get_view(ring, &disabled);
+	KUNIT_EXPECT_MEMNEQ(test, &enabled, &disabled, sizeof(enabled));
 }
 
 /* Test that buffers which were never kicked do not cause a kick later. */

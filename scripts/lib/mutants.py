@@ -271,7 +271,8 @@ class Kernel:
         with open(path, "wb") as console:   # unlike a pipe, it loses no line
             process = subprocess.Popen(     # pylint: disable=consider-using-with
                 [self.out / "linux", "mem=256M", "console=tty", "time-travel",
-                 "kunit_shutdown=halt", f"virtio_mutant={number}", f"kunit.filter_glob={tests}"],
+                 "slab_debug=FPZ", "kunit_shutdown=halt", f"virtio_mutant={number}",
+                 f"kunit.filter_glob={tests}"],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT)
             try:
                 status = process.wait(timeout)
