@@ -35,12 +35,27 @@ static int driver_restore_noirq(struct virtio_device *vdev)
 	return fake_call(to_fake(vdev), "restore_noirq");
 }
 
+static int driver_reset_prepare(struct virtio_device *vdev)
+{
+	virtio_reset_device(vdev);
+	fake_del_vqs(vdev);
+
+	return 0;
+}
+
+static int driver_reset_done(struct virtio_device *vdev)
+{
+	return fake_call(to_fake(vdev), "reset_done") ?: driver_create_vq(to_fake(vdev));
+}
+
 static const struct virtio_driver noirq_driver = {
 	FAKE_DRIVER,
 	.freeze = driver_freeze,
 	.restore = driver_restore,
 	.freeze_noirq = driver_freeze_noirq,
 	.restore_noirq = driver_restore_noirq,
+	.reset_prepare = driver_reset_prepare,
+	.reset_done = driver_reset_done,
 };
 
 /* The transports */
@@ -1522,6 +1537,39 @@ static void noirq_failure_then_recovery(struct kunit *test)
 	noirq_expect_works(test);
 }
 
+/* Test that a reset by the transport is a fresh start, too. */
+static void noirq_failure_then_reset_done(struct kunit *test)
+{
+	struct fake_virtio *fake = test->priv;
+
+	noirq_fail_restore_noirq(test);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&fake->vdev), -EIO);
+	KUNIT_ASSERT_EQ(test, virtio_device_reset_prepare(&fake->vdev), 0);
+	KUNIT_ASSERT_EQ(test, virtio_device_reset_done(&fake->vdev), 0);
+	fake_calls(test);
+
+	KUNIT_EXPECT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
+	KUNIT_EXPECT_EQ(test, virtio_device_restore(&fake->vdev), 0);
+	KUNIT_EXPECT_STREQ(test, fake_calls(test), "freeze restore ");
+	noirq_expect_works(test);
+}
+
+/* Test that it is not one if it fails, and that no driver keeps the system awake then. */
+static void noirq_failure_then_reset_done_fails(struct kunit *test)
+{
+	struct fake_virtio *fake = test->priv;
+
+	noirq_fail_restore_noirq(test);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&fake->vdev), -EIO);
+	KUNIT_ASSERT_EQ(test, virtio_device_reset_prepare(&fake->vdev), 0);
+	fake_at(fake, "reset_done", fake_fail);
+	KUNIT_ASSERT_EQ(test, virtio_device_reset_done(&fake->vdev), -ENXIO);
+	KUNIT_EXPECT_EQ(test, fake->vdev.noirq_state, VIRTIO_NOIRQ_FAILED);
+
+	KUNIT_EXPECT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
+	KUNIT_EXPECT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), 0);
+}
+
 /* Test that a FAILED of the driver's own, after a recovery, is kept. */
 static void noirq_failed_is_kept_after_recovery(struct kunit *test)
 {
@@ -2191,6 +2239,8 @@ static struct kunit_case noirq_cases[] = {
 	KUNIT_CASE_PARAM(noirq_failure_then_freeze_noirq_fails, noirq_failure_gen_params),
 	KUNIT_CASE_PARAM(noirq_failure_then_abort, noirq_failure_gen_params),
 	KUNIT_CASE_PARAM(noirq_failure_then_recovery, noirq_failure_gen_params),
+	KUNIT_CASE_PARAM(noirq_failure_then_reset_done, noirq_failure_gen_params),
+	KUNIT_CASE_PARAM(noirq_failure_then_reset_done_fails, noirq_failure_gen_params),
 	KUNIT_CASE_PARAM(noirq_failed_is_kept_after_recovery, noirq_failure_gen_params),
 	KUNIT_CASE_PARAM(noirq_failed_is_kept_after_rebind, noirq_failure_gen_params),
 	KUNIT_CASE_PARAM(noirq_failure_then_reset_hangs, noirq_failure_gen_params),
