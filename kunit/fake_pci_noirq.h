@@ -5,6 +5,9 @@
 
 #include "fake_pci.h"
 
+/* Of drivers/virtio/virtio_pci_common.h */
+int vp_modern_admin_cmd_exec(struct virtio_device *vdev, struct virtio_admin_cmd *cmd);
+
 static inline int driver_note_freeze(struct virtio_device *vdev)
 {
 	return vpci_call(vdev, "freeze");

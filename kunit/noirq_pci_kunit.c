@@ -242,6 +242,8 @@ static const struct vpci_param vpci_unbounds[] = {
 	{ "after suspend, modern", VPCI_D0, .unbound_after = vpci_down },
 	{ "after suspend_noirq, modern", VPCI_D0, .unbound_after = vpci_down_noirq },
 	{ "after resume_noirq, modern", VPCI_D0, .unbound_after = vpci_up_noirq },
+	{ "after resume_noirq, modern, admin", VPCI_D0, .has_admin = true,
+	  .unbound_after = vpci_up_noirq },
 	{ "after suspend, legacy", VPCI_D0, .legacy = true, .unbound_after = vpci_down },
 	{ "after suspend_noirq, legacy", VPCI_D0, .legacy = true,
 	  .unbound_after = vpci_down_noirq },
@@ -946,6 +948,22 @@ static void pci_admin_failure_is_forgotten(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pci->admin_commands, 3);
 }
 
+/* Test that a queue that went with its driver gets none, from anybody. */
+static void pci_admin_unbound(struct kunit *test)
+{
+	struct virtio_admin_cmd cmd = { .opcode = cpu_to_le16(VIRTIO_ADMIN_CMD_LIST_QUERY) };
+	struct vpci *pci = test->priv;
+
+	vpci_suspend(test);
+	vpci_at(pci, "restore_noirq", driver_ready);
+	KUNIT_ASSERT_EQ(test, vpci_up_noirq(pci), 0);
+	vpci_unbind(test);
+
+	KUNIT_EXPECT_EQ(test, vpci_up(pci), 0);
+	KUNIT_EXPECT_EQ(test, vpci_log_count(pci, "Failed to execute command"), 0);
+	KUNIT_EXPECT_EQ(test, vp_modern_admin_cmd_exec(pci->vdev, &cmd), -EIO);
+}
+
 /* Test that the admin queue is set up as the others are. */
 static void pci_admin_queue(struct kunit *test)
 {
@@ -1041,6 +1059,7 @@ static struct kunit_case pci_cases[] = {
 	KUNIT_CASE_PARAM(pci_admin_not_after_failure, vpci_admin_gen_params),
 	KUNIT_CASE_PARAM(pci_admin_not_after_abort, vpci_admin_gen_params),
 	KUNIT_CASE_PARAM(pci_admin_failure_is_forgotten, vpci_admin_gen_params),
+	KUNIT_CASE_PARAM(pci_admin_unbound, vpci_admin_gen_params),
 	KUNIT_CASE_PARAM(pci_admin_queue, vpci_admin_gen_params),
 	{}
 };
