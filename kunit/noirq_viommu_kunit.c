@@ -40,6 +40,11 @@ static int hw_refuse_and_keep(struct fake_virtio *fake)
 	return VIRTIO_IOMMU_S_NOMEM;
 }
 
+static int hw_refuse_third_and_keep(struct fake_virtio *fake)
+{
+	return ++fake->seen == 3 ? hw_refuse_and_keep(fake) : 0;
+}
+
 static int hw_say_nothing(struct fake_virtio *fake)
 {
 	return HW_SILENT;
@@ -340,33 +345,102 @@ static void hw_free_attached(struct kunit *test, u32 id)
 {
 	kunit_warning_suppress(test)
 		hw_detach_from(id);
-	fake_at(hw.fake, "detach", hw_look_at_lock);
+	fake_at(hw.fake, "unmap", hw_look_at_lock);
 	iommu_domain_free(hw.domains[id]);
 	hw.domains[id] = NULL;
 }
 
-/* Test that an endpoint has no domain that was freed, and others keep theirs. */
+/* The number that the domain of another endpoint gets */
+static unsigned int hw_plug_next(struct kunit *test, u32 id)
+{
+	struct iommu_domain *domain;
+
+	hw_plug(test, id);
+	domain = hw_domain(test, id);
+
+	return to_viommu_domain(domain)->id;
+}
+
+/* Test that an endpoint reaches nothing in a domain that was freed, which it can leave. */
 static void noirq_free_attached(struct kunit *test)
 {
-	hw_plug_mapped(test, 1, 1);
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 1);
+	unsigned int number = to_viommu_domain(domain)->id;
+
 	hw_plug_mapped(test, 2, 2);
 	fake_at(hw.fake, "attach", hw_refuse);
 	hw_free_attached(test, 1);
 	KUNIT_EXPECT_EQ(test, hw.fake->seen, 1);
-	KUNIT_EXPECT_FALSE(test, hw.endpoints[1].attached);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 0), U64_MAX);
 	KUNIT_EXPECT_EQ(test, hw_mapped(2), 2);
 
 	hw_heal();
 	hw_cycle(test);
-	KUNIT_EXPECT_FALSE(test, hw.endpoints[1].attached);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 0), U64_MAX);
 	KUNIT_EXPECT_EQ(test, hw_mapped(2), 2);
+
+	domain = hw_domain(test, 1);
+	KUNIT_EXPECT_NE(test, to_viommu_domain(domain)->id, number);
+	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 1), 0);
+	hw_map_pages(test, domain, 1);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 0), SZ_1M);
+	KUNIT_EXPECT_EQ(test, hw_plug_next(test, 3), number);
+}
+
+/* Test that such a domain goes with its endpoint. */
+static void noirq_free_attached_unplug(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 1);
+	unsigned int number = to_viommu_domain(domain)->id;
+
+	fake_at(hw.fake, "attach", hw_refuse);
+	hw_free_attached(test, 1);
+	hw_heal();
+	hw_unplug(1);
+	KUNIT_EXPECT_EQ(test, hw_plug_next(test, 2), number);
+}
+
+/* Test that an ID which is in another domain by then does not keep its number. */
+static void noirq_free_attached_alias(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_alias_mapped(test, 1, 3, 1);
+	unsigned int number = to_viommu_domain(domain)->id;
+
+	fake_at(hw.fake, "attach", hw_refuse);
+	hw_free_attached(test, 1);
+	hw_heal();
+	hw_plug_alias(test, 2, 3);
+	hw_unplug(1);
+	KUNIT_EXPECT_EQ(test, hw_logged("could not detach endpoint"), 1);
+	KUNIT_EXPECT_EQ(test, hw_plug_next(test, 0), number);
+}
+
+/* Test that an endpoint does not reach anything when a device that was given up is back. */
+static void noirq_free_attached_then_cycle(struct kunit *test)
+{
+	hw_plug_mapped(test, 1, 1);
+	hw.mute = true;
+	hw_free_attached(test, 1);
+	KUNIT_EXPECT_EQ(test, hw_logged("could not empty a domain"), 1);
+
+	hw_heal();
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 0), U64_MAX);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 1), U64_MAX);
+}
+
+/* Test that neither does one of a device that keeps domains over a reset. */
+static void noirq_free_attached_keeps_domains(struct kunit *test)
+{
+	hw.keeps_domains = true;
+	noirq_free_attached_then_cycle(test);
 }
 
 /* Test that no other domain gets its number, if the device was not told. */
 static void noirq_free_attached_given_up(struct kunit *test)
 {
 	struct iommu_domain *domain = hw_plug_mapped(test, 1, 1);
-	unsigned int id = to_viommu_domain(domain)->id;
+	unsigned int number = to_viommu_domain(domain)->id;
 
 	hw.keeps_domains = true;
 	hw.mute = true;
@@ -376,7 +450,7 @@ static void noirq_free_attached_given_up(struct kunit *test)
 	hw_heal();
 	hw_cycle(test);
 	domain = hw_plug_mapped(test, 2, 0);
-	KUNIT_EXPECT_NE(test, to_viommu_domain(domain)->id, id);
+	KUNIT_EXPECT_NE(test, to_viommu_domain(domain)->id, number);
 	KUNIT_EXPECT_EQ(test, hw_translate(2, 0), U64_MAX);
 }
 
@@ -519,21 +593,44 @@ static void noirq_replay_refused_twice(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_translate(1, 0), U64_MAX);
 }
 
-/* Test that the endpoint is nowhere if it cannot go back. */
+/* Test that it stays, and reaches nothing when the domain is freed, if it cannot go back. */
 static void noirq_way_back_refused(struct kunit *test)
 {
 	struct iommu_domain *old = hw_plug_mapped(test, 1, 3), *new;
 
-	new = hw_new_domain(test, 1);
-	fake_at(hw.fake, "map", hw_refuse_and_keep);
+	new = hw_new_domain(test, 3);
+	fake_at(hw.fake, "map", hw_refuse_third_and_keep);
 	KUNIT_EXPECT_EQ(test, hw_move(new, old), -ENOMEM);
-	hw_expect_state(test, "bypass=1");
 	KUNIT_EXPECT_EQ(test, hw_counted(old), 0);
-	KUNIT_EXPECT_EQ(test, hw_counted(new), 0);
+	KUNIT_EXPECT_EQ(test, hw_counted(new), 1);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2);
 
 	hw_heal();
+	iommu_domain_free(new);
+	hw.domains[2] = NULL;
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 0), U64_MAX);
 	KUNIT_EXPECT_EQ(test, hw_move(old, NULL), 0);
 	KUNIT_EXPECT_EQ(test, hw_mapped(1), 3);
+}
+
+/* Test that whoever is attached next has all mappings of the domain, and so has it then. */
+static void noirq_way_back_refused_next(struct kunit *test)
+{
+	struct iommu_domain *old = hw_plug_mapped(test, 1, 1), *new;
+
+	new = hw_new_domain(test, 3);
+	fake_at(hw.fake, "map", hw_refuse_third_and_keep);
+	KUNIT_EXPECT_EQ(test, hw_move(new, old), -ENOMEM);
+
+	hw_heal();
+	hw_plug(test, 3);
+	KUNIT_EXPECT_EQ(test, hw_attach_to(new, 3), 0);
+	KUNIT_EXPECT_EQ(test, hw_mapped(3), 3);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 3);
+
+	hw.maps = 0;
+	KUNIT_EXPECT_EQ(test, hw_move(new, old), 0);
+	KUNIT_EXPECT_EQ(test, hw.maps, 0);
 }
 
 /* Test that an endpoint that has no domain has none then. */
@@ -1398,6 +1495,10 @@ static struct kunit_case noirq_viommu_cases[] = {
 	KUNIT_CASE(noirq_unmap_given_up),
 	KUNIT_CASE(noirq_unmap_not_sent),
 	KUNIT_CASE(noirq_free_attached),
+	KUNIT_CASE(noirq_free_attached_unplug),
+	KUNIT_CASE(noirq_free_attached_alias),
+	KUNIT_CASE(noirq_free_attached_then_cycle),
+	KUNIT_CASE(noirq_free_attached_keeps_domains),
 	KUNIT_CASE(noirq_free_attached_given_up),
 	KUNIT_CASE(noirq_remove_frees),
 	KUNIT_CASE(noirq_link),
@@ -1409,6 +1510,7 @@ static struct kunit_case noirq_viommu_cases[] = {
 	KUNIT_CASE(noirq_replay_refused_old),
 	KUNIT_CASE(noirq_replay_refused_twice),
 	KUNIT_CASE(noirq_way_back_refused),
+	KUNIT_CASE(noirq_way_back_refused_next),
 	KUNIT_CASE(noirq_replay_refused_first),
 	KUNIT_CASE(noirq_attach_alone),
 	KUNIT_CASE(noirq_alias_refused),
