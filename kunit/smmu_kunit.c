@@ -233,12 +233,39 @@ static void smmu_error_pending(struct kunit *test)
 /* Test that a command that is an error is skipped before the sleep. */
 static void smmu_illegal_command(struct kunit *test)
 {
+	u64 before;
+
 	hw.illegal = CMDQ_OP_PREFETCH_CFG;
 	arm_smmu_cmdq_issue_cmd(hw_smmu(),
 				arm_smmu_make_cmd_op(CMDQ_OP_PREFETCH_CFG));
 	KUNIT_ASSERT_NE(test, *hw_reg(ARM_SMMU_CMDQ_CONS) & CMDQ_CONS_ERR, 0);
+	before = hw_waited_us;
 	hw_cycle(test);
+	KUNIT_EXPECT_LT(test, hw_waited_us - before, ARM_SMMU_POLL_TIMEOUT_US);
 	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "Illegal command"), 1);
+}
+
+/* Test that so is the next one, which stops the queue while it is waited for. */
+static void smmu_illegal_commands(struct kunit *test)
+{
+	unsigned int i;
+
+	hw.illegal = CMDQ_OP_PREFETCH_CFG;
+	for (i = 0; i < 3; i++)
+		arm_smmu_cmdq_issue_cmd(hw_smmu(),
+					arm_smmu_make_cmd_op(CMDQ_OP_PREFETCH_CFG));
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "Illegal command"), 3);
+}
+
+/* Test that one that does not answer is waited for once, and once more in its reset. */
+static void smmu_stuck_once(struct kunit *test)
+{
+	hw.stuck = true;
+	KUNIT_EXPECT_EQ(test, hw_suspend(), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "CMD_SYNC timeout"), 2);
+	hw_heal();
+	hw_cycle(test);
 }
 
 /* Test that an error that CMDQ_CONS had when the driver gave up is not written back. */
@@ -295,11 +322,18 @@ static void smmu_page_requests(struct kunit *test)
 	hw_expect_alive(test);
 }
 
-/* Test that an error that is pending is in no answer's way. */
+/* Test that an error is in no answer's way, in a queue that has filled up behind it. */
 static void smmu_page_request_and_error(struct kunit *test)
 {
+	unsigned int i;
+
 	hw_ask_for_page(test);
-	hw_raise_error();
+	hw.illegal = CMDQ_OP_PREFETCH_CFG;
+	arm_smmu_cmdq_issue_cmd(hw_smmu(),
+				arm_smmu_make_cmd_op(CMDQ_OP_PREFETCH_CFG));
+	for (i = 1; i < BIT(HW_CMDQ_SHIFT); i++)
+		arm_smmu_cmdq_issue_cmd(hw_smmu(), arm_smmu_make_cmd_cfgi_all());
+
 	hw_cycle(test);
 	KUNIT_EXPECT_EQ(test, hw.answers, 1);
 }
@@ -757,6 +791,8 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(smmu_el2),
 	KUNIT_CASE(smmu_error_pending),
 	KUNIT_CASE(smmu_illegal_command),
+	KUNIT_CASE(smmu_illegal_commands),
+	KUNIT_CASE(smmu_stuck_once),
 	KUNIT_CASE(smmu_error_in_cons),
 	KUNIT_CASE(smmu_events),
 	KUNIT_CASE(smmu_page_requests),
