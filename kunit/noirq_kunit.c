@@ -1433,6 +1433,15 @@ static void noirq_fail_restore_noirq(struct kunit *test)
 	fake_heal(fake);
 }
 
+/* The same, and the rest of that resume */
+static void noirq_fail_resume(struct kunit *test)
+{
+	struct fake_virtio *fake = test->priv;
+
+	noirq_fail_restore_noirq(test);
+	KUNIT_ASSERT_EQ(test, virtio_device_restore(&fake->vdev), -EIO);
+}
+
 /* Test that the device fails safely. */
 static void noirq_failure_is_safe(struct kunit *test)
 {
@@ -1473,8 +1482,7 @@ static void noirq_failure_then_suspend(struct kunit *test)
 {
 	struct fake_virtio *fake = test->priv;
 
-	noirq_fail_restore_noirq(test);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&fake->vdev), -EIO);
+	noirq_fail_resume(test);
 
 	KUNIT_EXPECT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
 	KUNIT_EXPECT_EQ(test, virtio_device_freeze_noirq(&fake->vdev), 0);
@@ -1513,8 +1521,7 @@ static void noirq_failure_then_abort(struct kunit *test)
 {
 	struct fake_virtio *fake = test->priv;
 
-	noirq_fail_restore_noirq(test);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&fake->vdev), -EIO);
+	noirq_fail_resume(test);
 
 	KUNIT_EXPECT_EQ(test, virtio_device_freeze(&fake->vdev), 0);
 	KUNIT_EXPECT_EQ(test, virtio_device_restore(&fake->vdev), -EIO);
@@ -1527,8 +1534,7 @@ static void noirq_failure_then_recovery(struct kunit *test)
 {
 	struct fake_virtio *fake = test->priv;
 
-	noirq_fail_restore_noirq(test);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&fake->vdev), -EIO);
+	noirq_fail_resume(test);
 	noirq_suspend(test);
 
 	KUNIT_EXPECT_EQ(test, virtio_device_restore_noirq(&fake->vdev), 0);
@@ -1542,8 +1548,7 @@ static void noirq_failure_then_reset_done(struct kunit *test)
 {
 	struct fake_virtio *fake = test->priv;
 
-	noirq_fail_restore_noirq(test);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&fake->vdev), -EIO);
+	noirq_fail_resume(test);
 	KUNIT_ASSERT_EQ(test, virtio_device_reset_prepare(&fake->vdev), 0);
 	KUNIT_ASSERT_EQ(test, virtio_device_reset_done(&fake->vdev), 0);
 	fake_calls(test);
@@ -1559,8 +1564,7 @@ static void noirq_failure_then_reset_done_fails(struct kunit *test)
 {
 	struct fake_virtio *fake = test->priv;
 
-	noirq_fail_restore_noirq(test);
-	KUNIT_ASSERT_EQ(test, virtio_device_restore(&fake->vdev), -EIO);
+	noirq_fail_resume(test);
 	KUNIT_ASSERT_EQ(test, virtio_device_reset_prepare(&fake->vdev), 0);
 	fake_at(fake, "reset_done", fake_fail);
 	KUNIT_ASSERT_EQ(test, virtio_device_reset_done(&fake->vdev), -ENXIO);
