@@ -454,6 +454,42 @@ static void noirq_free_attached_given_up(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_translate(2, 0), U64_MAX);
 }
 
+/* The device attaches the endpoint after all, when the driver has given it up. */
+static void noirq_free_late_attach(struct kunit *test)
+{
+	struct iommu_domain *old = hw_plug_mapped(test, 1, 1), *domain;
+	unsigned int number;
+
+	hw.keeps_domains = true;
+	domain = hw_domain(test, 1);
+	number = to_viommu_domain(domain)->id;
+	hw.mute = true;
+	KUNIT_EXPECT_EQ(test, hw_move(domain, old), -ETIMEDOUT);
+	scoped_guard(irq)
+		hw_answer_all();
+	KUNIT_EXPECT_EQ(test, hw.endpoints[1].domain, number);
+	iommu_domain_free(domain);
+	hw.domains[1] = old;
+	kunit_warning_suppress(test)
+		hw_unplug(1);
+
+	hw_heal();
+	hw_cycle(test);
+	KUNIT_EXPECT_NE(test, hw_plug_next(test, 2), number);
+}
+
+static void noirq_free_identity_given_up(struct kunit *test)
+{
+	hw_plug(test, 1);
+	hw.mute = true;
+	hw_unplug(1);
+
+	hw_heal();
+	hw_cycle(test);
+	hw_plug(test, 2);
+	KUNIT_EXPECT_TRUE(test, hw.endpoints[2].bypass);
+}
+
 /* Test that removing the device frees all requests, answered or not. */
 static void noirq_remove_frees(struct kunit *test)
 {
@@ -672,6 +708,18 @@ static void noirq_alias_refused(struct kunit *test)
 	hw_expect_state(test, before);
 	KUNIT_EXPECT_EQ(test, hw_counted(old), 1);
 	KUNIT_EXPECT_EQ(test, hw_counted(new), 0);
+}
+
+/* As the core asks for if the default domain was refused before. */
+static void noirq_alias_refused_same(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_alias_mapped(test, 1, 3, 2);
+	const char *before = hw_state(test);
+
+	fake_at(hw.fake, "attach", hw_refuse_second);
+	KUNIT_EXPECT_EQ(test, hw_move(domain, domain), -ENOMEM);
+	hw_expect_state(test, before);
+	KUNIT_EXPECT_EQ(test, hw_counted(domain), 1);
 }
 
 /* Test that the first ID is nowhere if it cannot go back. */
@@ -918,6 +966,27 @@ static void noirq_given_up_keeps_domains(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw.config.bypass, 1);
 }
 
+/* It is in the domain for good, with what was mapped then. */
+static void noirq_given_up_keeps_unplugged(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+
+	hw.keeps_domains = true;
+	hw_plug(test, 2);
+	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	hw.mute = true;
+	kunit_warning_suppress(test)
+		hw_unplug(1);
+
+	hw_heal();
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw_mapped(2), 2);
+	KUNIT_EXPECT_EQ(test, hw.config.bypass, 1);
+	hw_detach_from(2);
+	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	KUNIT_EXPECT_EQ(test, hw_mapped(2), 2);
+}
+
 /* Test that endpoints with an ID in common are no error. */
 static void noirq_shared_alias(struct kunit *test)
 {
@@ -988,6 +1057,19 @@ static void noirq_bypass_off(struct kunit *test)
 	hw_cycle(test);
 	KUNIT_EXPECT_EQ(test, hw.config.bypass, 0);
 	KUNIT_EXPECT_EQ(test, hw_translate(2, 0), U64_MAX);
+}
+
+/* Nobody else gives it back then. */
+static void noirq_bypass_unbind(struct kunit *test)
+{
+	hw_plug(test, 1);
+	fake_at(hw.fake, "attach", hw_refuse);
+	hw_cycle(test);
+	KUNIT_ASSERT_EQ(test, hw.config.bypass, 0);
+
+	hw_heal();
+	fake_unbind(hw.fake);
+	KUNIT_EXPECT_EQ(test, hw.config.bypass, 1);
 }
 
 /* Test that a device without this field is not asked to change it. */
@@ -1061,6 +1143,22 @@ static void noirq_frozen_unplug(struct kunit *test)
 	hw_unplug(1);
 	hw_up(test);
 	hw_expect_second_alone(test);
+}
+
+/* Its domain goes with it, and is not one that the device still has. */
+static void noirq_frozen_unplug_number(struct kunit *test)
+{
+	struct iommu_domain *domain;
+	unsigned int number;
+
+	hw_take_away_bypass_config(test);
+	domain = iommu_get_domain_for_dev(hw_plug(test, 1));
+	number = to_viommu_domain(domain)->id;
+	hw_down(test);
+	hw_unplug(1);
+	hw_up(test);
+	domain = iommu_get_domain_for_dev(hw_plug(test, 2));
+	KUNIT_EXPECT_EQ(test, to_viommu_domain(domain)->id, number);
 }
 
 /* Test that nobody knows what a new endpoint needs until the device can be asked. */
@@ -1402,6 +1500,44 @@ static void noirq_refused_then_attach(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_mapped(3), 2);
 }
 
+/* The only one that the device has in the domain goes, and takes the mappings along. */
+static void noirq_refused_then_leave(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+
+	hw_plug(test, 2);
+	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	fake_at(hw.fake, "attach", hw_refuse_first);
+	hw_cycle(test);
+	hw_heal();
+	hw_detach_from(2);
+	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	KUNIT_EXPECT_EQ(test, hw_mapped(2), 2);
+
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2);
+	hw_detach_from(2);
+	hw_plug(test, 3);
+	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 3), 0);
+	KUNIT_EXPECT_EQ(test, hw_mapped(3), 2);
+}
+
+/* The one that was refused goes. */
+static void noirq_refused_leaves(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+
+	hw_plug(test, 2);
+	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	fake_at(hw.fake, "attach", hw_refuse_first);
+	hw_cycle(test);
+	hw_heal();
+	hw_detach_from(1);
+	hw_plug(test, 3);
+	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 3), 0);
+	KUNIT_EXPECT_EQ(test, hw_mapped(3), 2);
+}
+
 /* Test that none of two IDs is attached if the second one cannot be. */
 static void noirq_refused_alias(struct kunit *test)
 {
@@ -1500,6 +1636,8 @@ static struct kunit_case noirq_viommu_cases[] = {
 	KUNIT_CASE(noirq_free_attached_then_cycle),
 	KUNIT_CASE(noirq_free_attached_keeps_domains),
 	KUNIT_CASE(noirq_free_attached_given_up),
+	KUNIT_CASE(noirq_free_late_attach),
+	KUNIT_CASE(noirq_free_identity_given_up),
 	KUNIT_CASE(noirq_remove_frees),
 	KUNIT_CASE(noirq_link),
 	KUNIT_CASE(noirq_link_goes),
@@ -1514,6 +1652,7 @@ static struct kunit_case noirq_viommu_cases[] = {
 	KUNIT_CASE(noirq_replay_refused_first),
 	KUNIT_CASE(noirq_attach_alone),
 	KUNIT_CASE(noirq_alias_refused),
+	KUNIT_CASE(noirq_alias_refused_same),
 	KUNIT_CASE(noirq_alias_way_back_refused),
 	KUNIT_CASE(noirq_alias_refused_first),
 	KUNIT_CASE(noirq_attach_foreign),
@@ -1531,17 +1670,20 @@ static struct kunit_case noirq_viommu_cases[] = {
 	KUNIT_CASE(noirq_abort),
 	KUNIT_CASE(noirq_reset_keeps_domains),
 	KUNIT_CASE(noirq_given_up_keeps_domains),
+	KUNIT_CASE(noirq_given_up_keeps_unplugged),
 	KUNIT_CASE(noirq_shared_alias),
 	KUNIT_CASE(noirq_abort_recovers),
 	KUNIT_CASE(noirq_unplugged),
 	KUNIT_CASE(noirq_bypass_order),
 	KUNIT_CASE(noirq_bypass_off),
+	KUNIT_CASE(noirq_bypass_unbind),
 	KUNIT_CASE(noirq_bypass_is_not_there),
 	KUNIT_CASE(noirq_frozen_map),
 	KUNIT_CASE(noirq_frozen_unmap),
 	KUNIT_CASE(noirq_frozen_attach),
 	KUNIT_CASE(noirq_frozen_detach),
 	KUNIT_CASE(noirq_frozen_unplug),
+	KUNIT_CASE(noirq_frozen_unplug_number),
 	KUNIT_CASE(noirq_frozen_probe),
 	KUNIT_CASE(noirq_frozen_is_silent),
 	KUNIT_CASE(noirq_in_flight),
@@ -1562,6 +1704,8 @@ static struct kunit_case noirq_viommu_cases[] = {
 	KUNIT_CASE(noirq_refused_endpoint),
 	KUNIT_CASE(noirq_refused_then_cycle),
 	KUNIT_CASE(noirq_refused_then_attach),
+	KUNIT_CASE(noirq_refused_then_leave),
+	KUNIT_CASE(noirq_refused_leaves),
 	KUNIT_CASE(noirq_refused_alias),
 	KUNIT_CASE(noirq_refused_mapping),
 	KUNIT_CASE(noirq_refused_mapping_once),
