@@ -329,7 +329,7 @@ static inline bool hw_ignores(unsigned int offset)
 	u32 irqs = *hw_reg(ARM_SMMU_IRQ_CTRLACK);
 
 	switch (offset) {
-	case ARM_SMMU_IDR0 ... ARM_SMMU_IDR5:
+	case ARM_SMMU_IDR0 ... ARM_SMMU_IIDR:
 		return true;
 	case ARM_SMMU_CR1:
 	case ARM_SMMU_CR2:
@@ -367,8 +367,6 @@ static inline void hw_write_cr0(u32 value)
 	u32 before = *ack;
 
 	*ack = (before & hw.deaf_cr0) | (value & ~hw.deaf_cr0);
-	if (before & ~*ack & (CR0_EVTQEN | CR0_PRIQEN))
-		hw.lost_events += hw_unread();
 	if (before & ~*ack & CR0_SMMUEN)
 		hw_stop_translating();
 }
@@ -389,6 +387,8 @@ static inline void hw_write_reg(unsigned int offset, u32 value)
 		}
 	}
 	hw.ignored += offset == ARM_SMMU_CMDQ_CONS && value & CMDQ_CONS_ERR;
+	if (offset == ARM_SMMU_EVTQ_PROD + SZ_64K || offset == ARM_SMMU_PRIQ_PROD + SZ_64K)
+		hw.lost_events += hw_unread();
 	if (offset == ARM_SMMU_GBPA)
 		value = hw.deaf_gbpa ? *hw_reg(offset) | GBPA_UPDATE :
 				       value & ~GBPA_UPDATE;
@@ -442,8 +442,9 @@ static struct resource hw_region =
 /* Out of reset: nothing but the ID registers. */
 static inline void hw_lose_power(void)
 {
-	u32 idr[6];
+	u32 idr[(ARM_SMMU_IIDR - ARM_SMMU_IDR0) / sizeof(u32) + 1];
 
+	hw.lost_events += hw_unread();
 	memcpy(idr, hw_reg(ARM_SMMU_IDR0), sizeof(idr));
 	memset(hw.regs, 0, sizeof(hw.regs));
 	memcpy(hw_reg(ARM_SMMU_IDR0), idr, sizeof(idr));

@@ -91,6 +91,7 @@ static const struct id_case {
 	{ "queues", ARM_SMMU_IDR1, FIELD_PREP_CONST(IDR1_CMDQS, 1) },
 	{ "range invalidation", ARM_SMMU_IDR3, IDR3_RIL },
 	{ "output addresses", ARM_SMMU_IDR5, FIELD_PREP_CONST(IDR5_OAS, 1) },
+	{ "errata", ARM_SMMU_IIDR, FIELD_PREP_CONST(IIDR_REVISION, 1) },
 };
 
 KUNIT_ARRAY_PARAM_DESC(id, ids, desc);
@@ -505,15 +506,22 @@ static void smmu_msis_of_others(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_reg64(ARM_SMMU_EVTQ_IRQ_CFG0), 0);
 }
 
-/* Test that an SMMU that cannot be suspended works as before, and can be later. */
+/*
+ * Test that an SMMU that cannot be suspended works as before, and can be later; that no
+ * command is dropped meanwhile that was needed, and no event is lost.
+ */
 static void smmu_suspend_fails(struct kunit *test)
 {
 	const struct fail_case *param = test->param_value;
 	int ret;
 
+	hw_event();
+	hw_drops_in_use = false;
+	hw_grace_period = hw_issue_meanwhile;
 	param->fail();
 	ret = hw_suspend();
 	KUNIT_EXPECT_EQ(test, ret, -ETIMEDOUT);
+	KUNIT_EXPECT_FALSE(test, hw_drops_in_use);
 	hw_expect_honest(test);
 	hw_heal();
 	/* If it could not be put back either, the next cycle does that. */
