@@ -510,6 +510,13 @@ static inline int hw_attach_to(struct iommu_domain *domain, u32 id)
 	return ret;
 }
 
+/* Plug an endpoint that goes to a domain which is there. */
+static inline void hw_plug_into(struct kunit *test, struct iommu_domain *domain, u32 id)
+{
+	hw_plug(test, id);
+	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, id), 0);
+}
+
 /* Map a page, the one of this number. */
 static inline int hw_map_page(struct iommu_domain *domain, unsigned int page)
 {

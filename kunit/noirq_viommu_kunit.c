@@ -454,7 +454,7 @@ static void noirq_free_attached_given_up(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_translate(2, 0), U64_MAX);
 }
 
-/* The device attaches the endpoint after all, when the driver has given it up. */
+/* Test that nobody gets the number of a domain that an endpoint is attached to late. */
 static void noirq_free_late_attach(struct kunit *test)
 {
 	struct iommu_domain *old = hw_plug_mapped(test, 1, 1), *domain;
@@ -478,6 +478,7 @@ static void noirq_free_late_attach(struct kunit *test)
 	KUNIT_EXPECT_NE(test, hw_plug_next(test, 2), number);
 }
 
+/* Test that the identity domain, which is that of all devices, is not emptied then. */
 static void noirq_free_identity_given_up(struct kunit *test)
 {
 	hw_plug(test, 1);
@@ -556,8 +557,7 @@ static void noirq_attach_second(struct kunit *test)
 {
 	struct iommu_domain *domain = hw_plug_mapped(test, 1, 3);
 
-	hw_plug(test, 2);
-	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	hw_plug_into(test, domain, 2);
 	KUNIT_EXPECT_EQ(test, hw.maps, 3);
 	KUNIT_EXPECT_EQ(test, hw_translate(2, 2), SZ_1M + 2 * SZ_4K);
 }
@@ -710,7 +710,7 @@ static void noirq_alias_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_counted(new), 0);
 }
 
-/* As the core asks for if the default domain was refused before. */
+/* Test that no ID leaves a domain that the endpoint is attached to once more. */
 static void noirq_alias_refused_same(struct kunit *test)
 {
 	struct iommu_domain *domain = hw_plug_alias_mapped(test, 1, 3, 2);
@@ -803,8 +803,7 @@ static void noirq_restores_all(struct kunit *test)
 	const char *before;
 	int cycle;
 
-	hw_plug(test, 2);
-	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	hw_plug_into(test, domain, 2);
 	hw_plug_mapped(test, 3, 5);
 	hw_plug(test, 0);
 	before = hw_state(test);
@@ -936,8 +935,7 @@ static void noirq_reset_keeps_domains(struct kunit *test)
 	const char *before;
 
 	hw.keeps_domains = true;
-	hw_plug(test, 2);
-	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	hw_plug_into(test, domain, 2);
 	hw_plug(test, 3);
 	before = hw_state(test);
 	hw_down(test);
@@ -953,8 +951,7 @@ static void noirq_given_up_keeps_domains(struct kunit *test)
 	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
 
 	hw.keeps_domains = true;
-	hw_plug(test, 2);
-	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	hw_plug_into(test, domain, 2);
 	hw.mute = true;
 	KUNIT_EXPECT_EQ(test, hw_unmap_page(domain, 1), SZ_4K);
 
@@ -966,14 +963,13 @@ static void noirq_given_up_keeps_domains(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw.config.bypass, 1);
 }
 
-/* It is in the domain for good, with what was mapped then. */
+/* Test that one that was unplugged, and stays in the domain, is in nobody's way. */
 static void noirq_given_up_keeps_unplugged(struct kunit *test)
 {
 	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
 
 	hw.keeps_domains = true;
-	hw_plug(test, 2);
-	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	hw_plug_into(test, domain, 2);
 	hw.mute = true;
 	kunit_warning_suppress(test)
 		hw_unplug(1);
@@ -1059,7 +1055,7 @@ static void noirq_bypass_off(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_translate(2, 0), U64_MAX);
 }
 
-/* Nobody else gives it back then. */
+/* Test that bypass is on again without the driver, whose endpoint was refused. */
 static void noirq_bypass_unbind(struct kunit *test)
 {
 	hw_plug(test, 1);
@@ -1145,7 +1141,7 @@ static void noirq_frozen_unplug(struct kunit *test)
 	hw_expect_second_alone(test);
 }
 
-/* Its domain goes with it, and is not one that the device still has. */
+/* Test that its domain goes with it, and is not one that the device still has. */
 static void noirq_frozen_unplug_number(struct kunit *test)
 {
 	struct iommu_domain *domain;
@@ -1452,15 +1448,23 @@ static void noirq_silent_then_cycle(struct kunit *test)
 	hw_expect_state(test, before);
 }
 
-/* Test that an endpoint which cannot be attached stays blocked, and no other. */
-static void noirq_refused_endpoint(struct kunit *test)
+/* Two endpoints in a domain of two pages, the first of which is refused after a sleep */
+static struct iommu_domain *hw_refuse_first_of_two(struct kunit *test)
 {
 	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
 
-	hw_plug(test, 2);
-	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	hw_plug_into(test, domain, 2);
 	fake_at(hw.fake, "attach", hw_refuse_first);
 	hw_cycle(test);
+	hw_heal();
+
+	return domain;
+}
+
+/* Test that an endpoint which cannot be attached stays blocked, and no other. */
+static void noirq_refused_endpoint(struct kunit *test)
+{
+	hw_refuse_first_of_two(test);
 	KUNIT_EXPECT_EQ(test, hw_translate(1, 1), U64_MAX);
 	KUNIT_EXPECT_EQ(test, hw_translate(2, 1), SZ_1M + SZ_4K);
 	KUNIT_EXPECT_EQ(test, hw.config.bypass, 0);
@@ -1492,24 +1496,17 @@ static void noirq_refused_then_attach(struct kunit *test)
 	fake_at(hw.fake, "attach", hw_refuse);
 	hw_cycle(test);
 	hw_heal();
-	hw_plug(test, 2);
-	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	hw_plug_into(test, domain, 2);
 	KUNIT_EXPECT_EQ(test, hw_mapped(2), 2);
-	hw_plug(test, 3);
-	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 3), 0);
+	hw_plug_into(test, domain, 3);
 	KUNIT_EXPECT_EQ(test, hw_mapped(3), 2);
 }
 
-/* The only one that the device has in the domain goes, and takes the mappings along. */
+/* Test that the other one, with which the mappings go, brings them when it is back. */
 static void noirq_refused_then_leave(struct kunit *test)
 {
-	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+	struct iommu_domain *domain = hw_refuse_first_of_two(test);
 
-	hw_plug(test, 2);
-	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
-	fake_at(hw.fake, "attach", hw_refuse_first);
-	hw_cycle(test);
-	hw_heal();
 	hw_detach_from(2);
 	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
 	KUNIT_EXPECT_EQ(test, hw_mapped(2), 2);
@@ -1517,24 +1514,17 @@ static void noirq_refused_then_leave(struct kunit *test)
 	hw_cycle(test);
 	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2);
 	hw_detach_from(2);
-	hw_plug(test, 3);
-	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 3), 0);
+	hw_plug_into(test, domain, 3);
 	KUNIT_EXPECT_EQ(test, hw_mapped(3), 2);
 }
 
-/* The one that was refused goes. */
+/* Test that when it leaves, the next one does not bring what the other one has. */
 static void noirq_refused_leaves(struct kunit *test)
 {
-	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+	struct iommu_domain *domain = hw_refuse_first_of_two(test);
 
-	hw_plug(test, 2);
-	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
-	fake_at(hw.fake, "attach", hw_refuse_first);
-	hw_cycle(test);
-	hw_heal();
 	hw_detach_from(1);
-	hw_plug(test, 3);
-	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 3), 0);
+	hw_plug_into(test, domain, 3);
 	KUNIT_EXPECT_EQ(test, hw_mapped(3), 2);
 }
 
@@ -1577,8 +1567,7 @@ static void noirq_refused_mapping_once(struct kunit *test)
 {
 	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2 * HW_REQUESTS);
 
-	hw_plug(test, 2);
-	KUNIT_ASSERT_EQ(test, hw_attach_to(domain, 2), 0);
+	hw_plug_into(test, domain, 2);
 	fake_at(hw.fake, "map", hw_refuse_third);
 	hw_cycle(test);
 	KUNIT_EXPECT_FALSE(test, hw.endpoints[1].attached);
