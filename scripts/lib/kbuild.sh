@@ -4,6 +4,11 @@
 # Calling the kernel's make, and judging what it says. Source it after all.sh. A build
 # is made in the folder OUT, of the tree TREE, by the command KMAKE.
 
+# For KUnit on UML: a test that waits for a timeout takes no time, and what was freed is
+# poison.
+# shellcheck disable=SC2034 # for the scripts that source this file
+UM_ARGS=(time-travel slab_debug=FPZ)
+
 # arch_setup ARCH [COMPILER]: sets KARCH, CROSS, IMAGE (the kernel image's path), KCC and
 # KMAKE. COMPILER is clang, or the prefix of a gcc; by default the one for ARCH. Returns
 # 1 if there is none.
@@ -16,6 +21,8 @@ arch_setup()
 	[[ ${2:-} || $compiler != "$(uname -m)"-* ]] || compiler=
 	export KBUILD_BUILD_USER=virtio-noirq KBUILD_BUILD_HOST=localhost
 	export KBUILD_BUILD_TIMESTAMP='1970-01-01 00:00:00 +0000'
+	# A kernel that is linked again is the same one: what passed on it counts on.
+	export KBUILD_BUILD_VERSION=1
 	if [[ $compiler == clang ]]; then
 		llvm=$(compgen -c clang- | sed -nE 's/^clang(-[0-9]+)$/\1/p' | sort -u -t- -k2n | tail -n 1)
 		[[ $llvm ]] || return 1

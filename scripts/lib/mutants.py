@@ -219,6 +219,7 @@ class Kernel:
         self.sources = sorted({path for folder in [pathlib.Path(self.core).parent, *args.build]
                                for path in self.tree.glob(f"{folder}/**/*.c")})
         self.log, self.jobs, self.make = args.log, args.jobs, args.make
+        self.append = args.append
 
     def read(self, file):
         """Return the text of a file of the kernel."""
@@ -270,8 +271,8 @@ class Kernel:
         path.parent.mkdir(exist_ok=True)
         with open(path, "wb") as console:   # unlike a pipe, it loses no line
             process = subprocess.Popen(     # pylint: disable=consider-using-with
-                [self.out / "linux", "mem=256M", "console=tty", "time-travel",
-                 "slab_debug=FPZ", "kunit_shutdown=halt", f"virtio_mutant={number}",
+                [self.out / "linux", "mem=256M", "console=tty", *self.append,
+                 "kunit_shutdown=halt", f"virtio_mutant={number}",
                  f"kunit.filter_glob={tests}"],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT)
             try:
@@ -466,6 +467,8 @@ def parse_args():
     parser.add_argument("--inputs", help="what the results depend on besides the mutants")
     parser.add_argument("--results", type=pathlib.Path, help="the file for the KTAP")
     parser.add_argument("--log", type=pathlib.Path, help="the file for the compiler's output")
+    parser.add_argument("--append", action="append", default=[],
+                        help="an argument for a kernel with KUnit")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("make", nargs="*", help="the command that builds the kernel")
     return parser.parse_args()
