@@ -100,14 +100,6 @@ static int driver_reset_undrained_device_and_fail(struct fake_virtio *fake)
 	return driver_reset_undrained_device(fake) ?: -ENXIO;
 }
 
-/* It takes buffers back which may still be written to. */
-static int driver_ignore_reset(struct fake_virtio *fake)
-{
-	driver_reset_device(fake);
-
-	return 0;
-}
-
 static int driver_reset_device_and_fail(struct fake_virtio *fake)
 {
 	return driver_reset_device(fake) ?: -ENXIO;
@@ -888,6 +880,12 @@ static void noirq_freeze_noirq_reset_hangs_message(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, noirq_log_count("unbound"), 0);
 }
 
+/* A call of the fake device, by its name, and what happens there */
+struct noirq_call {
+	const char *name;
+	int (*then)(struct fake_virtio *fake);
+};
+
 #ifdef CONFIG_SUSPEND
 static void noirq_end_suspend(void *state)
 {
@@ -915,10 +913,15 @@ static void noirq_reset_hangs_in_suspend(struct kunit *test)
 	noirq_expect_failed(test);
 }
 
-static const struct noirq_call {
-	const char *name;
-	int (*then)(struct fake_virtio *fake);
-} noirq_driver_resets[] = {
+/* It takes buffers back which may still be written to. */
+static int driver_ignore_reset(struct fake_virtio *fake)
+{
+	driver_reset_device(fake);
+
+	return 0;
+}
+
+static const struct noirq_call noirq_driver_resets[] = {
 	{ "error", driver_reset_device }, { "ignored", driver_ignore_reset },
 };
 
