@@ -66,7 +66,7 @@
 #define VNB_SIBLING	"virtio_bench_sibling"
 #define VNB_CONSUMER	"virtio_bench_consumer"
 /* Where the DMA API maps nothing, each page by itself */
-#define VNB_IOVA(i)	((1UL << 38) + 2 * PAGE_SIZE * (i))
+#define VNB_IOVA(i)	((unsigned long)BIT_ULL(38) + 2 * PAGE_SIZE * (i))
 
 static bool normal = true;
 module_param(normal, bool, 0444);
