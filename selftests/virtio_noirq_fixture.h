@@ -185,7 +185,7 @@ static void check_state(struct __test_metadata *const _metadata,
 	if (!takes_power(env))
 		return;
 	ASSERT_EQ(0, read_file("/sys/power/mem_sleep", text, sizeof(text)));
-	ASSERT_TRUE(strstr(text, "[deep]") != NULL)
+	ASSERT_TRUE(!!strstr(text, "[deep]"))
 		TH_LOG("/sys/power/mem_sleep: %s", text);
 }
 

@@ -69,7 +69,7 @@ static void run_cycles(struct __test_metadata *const _metadata,
 {
 	memset(f, 0, sizeof(*f));
 	f->first_ns = calloc(cycles, sizeof(*f->first_ns));
-	ASSERT_TRUE(f->first_ns != NULL);
+	ASSERT_TRUE(!!f->first_ns);
 
 	while (f->cycles < cycles && !_metadata->exit_code) {
 		sleep_and_check(_metadata, env, noirq_requests, f);
