@@ -28,6 +28,8 @@ CASES = (
      ["no plan, so that it did not come to its end"], []),
     ("results are lost", "1..1\n    ok 1 a\n    ok 4 d\nok 1 c", 2,
      ["2 results are lost before d"], []),
+    ("what is quoted is no result",
+     "1..1\n# |     ok 4 d\n# | not ok 9 e\n# | 1..9\nok 1 a", 1, [], []),
     ("more than planned", "1..1\nok 1 a\nok 2 b", 2, ["2 results where 1 were planned"], []),
     ("a number alone", "1..1\nnot ok 1", 0, ["test 1"], []),
     ("kernel times", "[    0.10] 1..1\n[    0.20] ok 1 a", 1, [], []),
