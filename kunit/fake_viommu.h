@@ -28,9 +28,10 @@
 #define HW_REQUESTS		(FAKE_QUEUE_SIZE / 2)
 #define HW_EVENTS		FAKE_QUEUE_SIZE
 /* A wait that is longer than this has no end. */
-#define HW_NEVER_MS		(60 * MSEC_PER_SEC)
-/* In place of a status: no answer */
+#define HW_NEVER_MS		(600 * MSEC_PER_SEC)
+/* In place of a status: no answer, and an answer without one */
 #define HW_SILENT		(-1)
+#define HW_EMPTY		(-2)
 
 static void hw_relax(void);
 static ktime_t hw_now(void);
@@ -90,6 +91,8 @@ struct hw {
 	bool knows_events;
 	bool mute;
 	bool keeps_domains;
+	/* The driver cannot know which domains are there. */
+	bool stale;
 	/* The request that it did not answer, and where its status belongs */
 	struct vring_desc *held;
 	struct virtio_iommu_req_tail *held_tail;
@@ -330,9 +333,13 @@ static inline void hw_answer(struct vring_desc *desc)
 	if (!status) {
 		status = hw_requests[head->type].handle(head);
 		/* Of an endpoint that need not be there the driver gets rid so. */
-		hw.refused += status && head->type != VIRTIO_IOMMU_T_DETACH;
+		hw.refused += status && head->type != VIRTIO_IOMMU_T_DETACH &&
+			      !(hw.stale && head->type == VIRTIO_IOMMU_T_UNMAP);
 	}
-	tail->status = status;
+	if (status == HW_EMPTY)
+		len = 0;
+	else
+		tail->status = status;
 	hw_use(VIOMMU_REQUEST_VQ, desc, len);
 }
 
@@ -417,8 +424,11 @@ static inline void hw_get(struct virtio_device *vdev, unsigned int offset,
 static inline void hw_set(struct virtio_device *vdev, unsigned int offset,
 			  const void *buf, unsigned int len)
 {
-	if (!hw.fake->ready)
+	/* A reset takes away the feature, with DRIVER_OK. */
+	if (!(hw.fake->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
 		hw.early_writes++;
+		return;
+	}
 	memcpy((u8 *)&hw.config + offset, buf, len);
 	fake_call(hw.fake, hw.config.bypass ? "bypass=1" : "bypass=0");
 }
