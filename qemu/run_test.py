@@ -7,11 +7,14 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 import time
+import types
 import unittest
 from unittest import mock
 
 import run
+from guest import Guest
 from patience import MOST, STARVED, Patience
 
 LIMIT = 0.5  # seconds
@@ -122,6 +125,30 @@ class FakeGuest:
     def summary(self):
         """Return the end."""
         return self.end
+
+
+class StarvedTest(unittest.TestCase):
+    """What may be the host's doing."""
+
+    def look(self, verdict, log, share=0, mutant=None):
+        """Return what a guest says of its failure."""
+        guest = Guest.__new__(Guest)
+        guest.result = {"verdict": verdict}
+        guest.settings = types.SimpleNamespace(mutant=mutant)
+        guest.patience = types.SimpleNamespace(share=share)
+        with tempfile.TemporaryDirectory() as guest.folder:
+            guest.write("qemu.log", log)
+            return guest.starved
+
+    def test_starved(self):
+        """A failure after a long wait, or by QEMU's race."""
+        race = "physmem.c:2678: iotlb_to_section: Assertion `section_index < d' failed."
+        self.assertIn("30 %", self.look("fail", "", 0.3))
+        self.assertIn("race in QEMU", self.look("fail", race))
+        for verdict, log, share, mutant in (
+                ("fail", "", 0, None), ("fail", "hw_init: Assertion `x' failed.", 0, None),
+                ("pass", race, 0.3, None), ("fail", race, 0.3, "mutant")):
+            self.assertEqual(self.look(verdict, log, share, mutant), "")
 
 
 class RunnerTest(unittest.TestCase):
