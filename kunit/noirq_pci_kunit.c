@@ -258,15 +258,15 @@ static const struct vpci_failure vpci_queue_in_use = {
 };
 
 static const struct vpci_failure vpci_smaller_queue = {
-	fake_shrink, "queue 1 (second) has 8 entries, but the device now takes 4 at most", -EINVAL,
+	fake_shrink, "queue 1 (second) has 8 entries, but the device now takes 4", -EINVAL,
 };
 
 static const struct vpci_failure vpci_larger_queue = {
-	fake_grow, "queue 1 (second) has 8 entries, but the device now takes 16 at most", -EINVAL,
+	fake_grow, "queue 1 (second) has 8 entries, but the device now takes 16", -EINVAL,
 };
 
 static const struct vpci_failure vpci_no_queue = {
-	fake_zero, "queue 1 (second) has 8 entries, but the device now takes 0 at most", -EINVAL,
+	fake_zero, "queue 1 (second) has 8 entries, but the device now takes 0", -EINVAL,
 };
 
 static const struct vpci_failure vpci_features_refused = {
