@@ -53,20 +53,22 @@
 /* How long the device takes to answer */
 #define VPCI_ANSWER_NS		(10 * NSEC_PER_USEC)
 
-/* The queues of the driver, and the one after them for admin commands */
+/* The queues of the driver, the one after them for admin commands, and one to spare */
 enum {
-	VPCI_FIRST, VPCI_SECOND, VPCI_QUIET, VPCI_ADMIN, VPCI_QUEUES
+	VPCI_FIRST, VPCI_SECOND, VPCI_QUIET, VPCI_ADMIN, VPCI_SPARE, VPCI_QUEUES
 };
 
 /* Where things are: what is modern in one BAR, MSI-X in another one. */
 #define VPCI_LEGACY_BAR		0
 #define VPCI_MSIX_BAR		1
 #define VPCI_MODERN_BAR		4
-#define VPCI_BAR_SIZE		0x4000
+#define VPCI_BAR_SIZE		0x10000
 #define VPCI_ISR		0x1000
 #define VPCI_DEVICE		0x2000
-#define VPCI_NOTIFY		0x3000
+#define VPCI_NOTIFY		0x8000
 #define VPCI_NOTIFY_STEP	4
+/* So far apart that each queue is mapped by itself */
+#define VPCI_NOTIFY_PAGE	0x1000
 #define VPCI_PBA		0x800
 
 #define VPCI_LIVE		(VIRTIO_CONFIG_S_ACKNOWLEDGE | \
@@ -86,6 +88,7 @@ struct vpci_param {
 	bool no_soft_reset;
 	bool has_admin;
 	bool no_config;
+	bool page_per_vq;
 	/* Power is lost in suspend, or the function stays in a state of its own. */
 	bool loses_power;
 	const struct sleep_ops *sleep;
@@ -96,6 +99,7 @@ struct vpci_param {
 
 struct vpci_queue {
 	u16 size_max;
+	u16 notify_off;
 	u16 size;
 	u16 vector;
 	bool enabled;
@@ -147,6 +151,9 @@ struct vpci {
 	unsigned int notified;
 	unsigned int answered;
 	unsigned int admin_commands;
+	/* Which queue is for admin commands, the one after all others, and if there is one */
+	u16 admin;
+	u16 admins;
 
 	/* How long a reset takes, and what the device does that it must not. */
 	unsigned int reset_ms;
@@ -319,7 +326,7 @@ static inline void vpci_use(struct vpci *pci, struct vpci_queue *queue, u16 head
 	void *last;
 	u32 len;
 
-	if (queue == &pci->queues[VPCI_ADMIN]) {
+	if (queue == &pci->queues[pci->admin]) {
 		len = vpci_obey(pci, table, head);
 	} else {
 		pci->answered++;
@@ -359,6 +366,11 @@ static inline enum hrtimer_restart vpci_timer(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
+static inline unsigned int vpci_notify_step(struct vpci *pci)
+{
+	return pci->param->page_per_vq ? VPCI_NOTIFY_PAGE : VPCI_NOTIFY_STEP;
+}
+
 static inline void vpci_notify(struct vpci *pci, unsigned int queue)
 {
 	seq_buf_printf(&pci->record.calls, "q%u.notify ", queue);
@@ -366,6 +378,21 @@ static inline void vpci_notify(struct vpci *pci, unsigned int queue)
 	pci->wrong += !(pci->status & VIRTIO_CONFIG_S_DRIVER_OK);
 	pci->notified |= BIT(queue);
 	hrtimer_start(&pci->timer, VPCI_ANSWER_NS, HRTIMER_MODE_REL);
+}
+
+/* 4.1.4.4: the queue whose notify offset, times the multiplier, it is */
+static inline void vpci_notify_at(struct vpci *pci, unsigned int offset)
+{
+	unsigned int i;
+
+	for (i = 0; i < VPCI_QUEUES; i++) {
+		if (pci->queues[i].notify_off * vpci_notify_step(pci) == offset) {
+			vpci_notify(pci, i);
+			return;
+		}
+	}
+
+	pci->wrong++;
 }
 
 /*
@@ -376,6 +403,7 @@ static inline void vpci_reset_queue(struct vpci_queue *queue)
 {
 	*queue = (struct vpci_queue) {
 		.size_max = queue->size_max,
+		.notify_off = queue->notify_off,
 		.size = queue->size_max,
 		.vector = VIRTIO_MSI_NO_VECTOR,
 	};
@@ -420,7 +448,7 @@ static inline bool vpci_is_set_up(struct vpci *pci)
 	return pci->queues[VPCI_FIRST].enabled &&
 	       pci->queues[VPCI_SECOND].enabled &&
 	       pci->queues[VPCI_QUIET].enabled &&
-	       pci->queues[VPCI_ADMIN].enabled == vpci_has_admin(pci);
+	       pci->queues[pci->admin].enabled == vpci_has_admin(pci);
 }
 
 static inline void vpci_set_status(struct vpci *pci, u8 status)
@@ -447,7 +475,7 @@ static inline void vpci_set_config_vector(struct vpci *pci, u16 vector)
 
 static inline struct vpci_queue *vpci_selected(struct vpci *pci)
 {
-	return pci->queue_select < VPCI_QUEUES ? &pci->queues[pci->queue_select] : NULL;
+	return pci->queue_select <= pci->admin ? &pci->queues[pci->queue_select] : NULL;
 }
 
 static inline void vpci_set_queue_vector(struct vpci *pci, struct vpci_queue *queue,
@@ -484,7 +512,7 @@ static inline unsigned long vpci_queue_read(struct vpci *pci, unsigned int offse
 	case VIRTIO_PCI_COMMON_Q_ENABLE:
 		return queue->enabled;
 	case VIRTIO_PCI_COMMON_Q_NOFF:
-		return pci->queue_select;
+		return queue->notify_off;
 	default:
 		return 0;
 	}
@@ -501,13 +529,13 @@ static inline unsigned long vpci_modern_read(struct vpci *pci, unsigned int offs
 	case VIRTIO_PCI_COMMON_MSIX:
 		return pci->config_vector;
 	case VIRTIO_PCI_COMMON_NUMQ:
-		return VPCI_ADMIN;
+		return pci->admin;
 	case VIRTIO_PCI_COMMON_STATUS:
 		return pci->status;
 	case VIRTIO_PCI_COMMON_ADM_Q_IDX:
-		return VPCI_ADMIN;
+		return pci->admin;
 	case VIRTIO_PCI_COMMON_ADM_Q_NUM:
-		return 1;
+		return pci->admins;
 	case VPCI_ISR:
 		pci->isr = 0;
 		return isr;
@@ -580,8 +608,8 @@ static inline void vpci_modern_write(struct vpci *pci, unsigned int offset, u32 
 	case VIRTIO_PCI_COMMON_Q_SELECT:
 		pci->queue_select = value;
 		break;
-	case VPCI_NOTIFY ... VPCI_NOTIFY + (VPCI_QUEUES - 1) * VPCI_NOTIFY_STEP:
-		vpci_notify(pci, (offset - VPCI_NOTIFY) / VPCI_NOTIFY_STEP);
+	case VPCI_NOTIFY ... VPCI_BAR_SIZE - 1:
+		vpci_notify_at(pci, offset - VPCI_NOTIFY);
 		break;
 	default:
 		vpci_queue_write(pci, offset, value);
@@ -603,7 +631,7 @@ static inline unsigned long vpci_legacy_read(struct vpci *pci, unsigned int offs
 	case VIRTIO_PCI_QUEUE_PFN:
 		return queue ? queue->desc >> VIRTIO_PCI_QUEUE_ADDR_SHIFT : 0;
 	case VIRTIO_PCI_QUEUE_NUM:
-		return queue && pci->queue_select != VPCI_ADMIN ? queue->size : 0;
+		return queue && pci->queue_select != pci->admin ? queue->size : 0;
 	case VIRTIO_PCI_STATUS:
 		return pci->status;
 	case VIRTIO_PCI_ISR:
@@ -839,7 +867,7 @@ static inline void vpci_add_virtio_cap(struct vpci *pci, u8 type, u32 offset, u3
 		.cap.bar = VPCI_MODERN_BAR,
 		.cap.offset = cpu_to_le32(offset),
 		.cap.length = cpu_to_le32(length),
-		.notify_off_multiplier = cpu_to_le32(VPCI_NOTIFY_STEP),
+		.notify_off_multiplier = cpu_to_le32(vpci_notify_step(pci)),
 	};
 	u8 at = vpci_add_cap(pci, PCI_CAP_ID_VNDR, cap.cap.cap_len);
 
@@ -853,7 +881,7 @@ static inline void vpci_add_modern_caps(struct vpci *pci)
 			    sizeof(struct virtio_pci_modern_common_cfg));
 	vpci_add_virtio_cap(pci, VIRTIO_PCI_CAP_ISR_CFG, VPCI_ISR, 1);
 	vpci_add_virtio_cap(pci, VIRTIO_PCI_CAP_NOTIFY_CFG, VPCI_NOTIFY,
-			    VPCI_QUEUES * VPCI_NOTIFY_STEP);
+			    VPCI_QUEUES * vpci_notify_step(pci));
 	if (!pci->param->no_config)
 		vpci_add_virtio_cap(pci, VIRTIO_PCI_CAP_DEVICE_CFG, VPCI_DEVICE, 8);
 }
@@ -931,8 +959,12 @@ static inline void vpci_heal(struct vpci *pci)
 	pci->refuses_config_vector = false;
 	pci->refuses_vector_of = 0;
 	pci->then = NULL;
-	for (i = 0; i < VPCI_QUEUES; i++)
+	pci->admin = VPCI_ADMIN;
+	pci->admins = 1;
+	for (i = 0; i < VPCI_QUEUES; i++) {
 		pci->queues[i].size_max = VPCI_QUEUE_SIZE;
+		pci->queues[i].notify_off = i;
+	}
 	if (pci->resetting)
 		vpci_end_reset(pci);
 }

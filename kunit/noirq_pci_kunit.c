@@ -47,6 +47,22 @@ static void fake_zero(struct vpci *pci)
 	pci->queues[VPCI_SECOND].size_max = 0;
 }
 
+static void fake_swap_notifications(struct vpci *pci)
+{
+	swap(pci->queues[VPCI_SECOND].notify_off, pci->queues[VPCI_QUIET].notify_off);
+}
+
+/* As if it had one queue more */
+static void fake_move_admin(struct vpci *pci)
+{
+	pci->admin = VPCI_SPARE;
+}
+
+static void fake_lose_admin(struct vpci *pci)
+{
+	pci->admins = 0;
+}
+
 static void fake_refuse_features(struct vpci *pci)
 {
 	pci->refuses_features = true;
@@ -98,7 +114,7 @@ static void vpci_want_queue(struct vpci *pci, unsigned int queue)
 /* 3.1.1 and 4.1.5.1, and queues that are enabled when all are set up */
 static void vpci_want_bring_up(struct vpci *pci)
 {
-	unsigned int queues = pci->param->has_admin ? VPCI_QUEUES : VPCI_ADMIN, i;
+	unsigned int queues = pci->param->has_admin ? VPCI_ADMIN + 1 : VPCI_ADMIN, i;
 
 	vpci_want(pci, "status=0 status=1 status=3 ");
 	if (!pci->param->legacy)
@@ -183,6 +199,7 @@ static const struct vpci_param vpci_devices[] = {
 	{ "modern, keeps its state", VPCI_D3HOT, .no_soft_reset = true },
 	{ "modern, loses power", VPCI_D3HOT, .loses_power = true },
 	{ "modern, no configuration", VPCI_D3HOT, .no_config = true },
+	{ "modern, page per queue", VPCI_D3HOT, .page_per_vq = true },
 	{ "modern, two vectors", .vectors = 2, .has_pm = true },
 	{ "modern, INTx", .has_pm = true },
 	{ "modern, admin", VPCI_D3HOT, .has_admin = true },
@@ -269,6 +286,19 @@ static const struct vpci_failure vpci_no_queue = {
 	fake_zero, "queue 1 (second) has 8 entries, but the device now takes 0", -EINVAL,
 };
 
+static const struct vpci_failure vpci_other_notifications = {
+	fake_swap_notifications,
+	"queue 1 (second) has notify offset 1, but the device now has 2", -EINVAL,
+};
+
+static const struct vpci_failure vpci_other_admin = {
+	fake_move_admin, "the admin queue was queue 3, but is queue 4 of the device now", -EINVAL,
+};
+
+static const struct vpci_failure vpci_no_admin = {
+	fake_lose_admin, "reset_vqs failed: -EINVAL", -EINVAL,
+};
+
 static const struct vpci_failure vpci_features_refused = {
 	fake_refuse_features, "virtio: device refuses features: 3", -ENODEV,
 };
@@ -285,6 +315,12 @@ static const struct vpci_param vpci_failures[] = {
 	{ "queue in use, modern", VPCI_D0, .failure = &vpci_queue_in_use },
 	{ "smaller queue, modern", VPCI_D3HOT, .failure = &vpci_smaller_queue },
 	{ "no queue, modern", VPCI_D3HOT, .failure = &vpci_no_queue },
+	{ "other notifications, modern", VPCI_D3HOT, .failure = &vpci_other_notifications },
+	{ "other notifications, page per queue", VPCI_D3HOT, .page_per_vq = true,
+	  .failure = &vpci_other_notifications },
+	{ "other admin queue, modern", VPCI_D3HOT, .has_admin = true,
+	  .failure = &vpci_other_admin },
+	{ "no admin queue, modern", VPCI_D3HOT, .has_admin = true, .failure = &vpci_no_admin },
 	{ "features refused, modern", VPCI_D3HOT, .failure = &vpci_features_refused },
 	{ "config vector refused, modern", VPCI_D3HOT, .failure = &vpci_config_vector_refused },
 	{ "vector refused, modern", VPCI_D3HOT, .failure = &vpci_vector_refused },
@@ -298,6 +334,16 @@ static const struct vpci_param vpci_failures[] = {
 };
 
 KUNIT_ARRAY_PARAM_DESC(vpci_failure, vpci_failures, desc);
+
+static const struct vpci_param vpci_others[] = {
+	{ "notifications", VPCI_D3HOT, .failure = &vpci_other_notifications },
+	{ "notifications, page per queue", VPCI_D3HOT, .page_per_vq = true,
+	  .failure = &vpci_other_notifications },
+	{ "admin queue", VPCI_D3HOT, .has_admin = true, .failure = &vpci_other_admin },
+	{ "no admin queue", VPCI_D3HOT, .has_admin = true, .failure = &vpci_no_admin },
+};
+
+KUNIT_ARRAY_PARAM_DESC(vpci_other, vpci_others, desc);
 
 /*
  * Tests: a device that behaves
@@ -595,6 +641,22 @@ static void pci_plain_admin(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pci->admin_commands, 3);
 }
 
+/* Test that it takes a device that has its queues elsewhere as it is. */
+static void pci_plain_other_device(struct kunit *test)
+{
+	struct vpci *pci = test->priv;
+
+	vpci_be_plain(test);
+	vpci_suspend(test);
+	fake_swap_notifications(pci);
+	fake_move_admin(pci);
+	pci->admin_commands = 0;
+	vpci_resume(test);
+
+	KUNIT_EXPECT_EQ(test, pci->admin_commands, 3);
+	vpci_expect_works(test);
+}
+
 /*
  * Tests: a device that is not as it was
  */
@@ -647,6 +709,27 @@ static void pci_failure_then_recovery(struct kunit *test)
 	vpci_resume(test);
 
 	vpci_expect_works(test);
+}
+
+/* Test that one that has its queues elsewhere gets none, and no notification. */
+static void pci_other_device(struct kunit *test)
+{
+	struct vpci *pci = test->priv;
+	const char *calls;
+	unsigned int i;
+
+	vpci_suspend(test);
+	pci->param->failure->misbehave(pci);
+	vpci_at(pci, "restore_noirq", driver_ready_and_request);
+	KUNIT_EXPECT_EQ(test, vpci_up_noirq(pci), pci->param->failure->err);
+	KUNIT_EXPECT_EQ(test, vpci_up(pci), -EIO);
+	calls = record_take(test, &pci->record);
+
+	KUNIT_EXPECT_TRUE(test, pci->status & VIRTIO_CONFIG_S_FAILED);
+	KUNIT_EXPECT_FALSE(test, pci->status & VIRTIO_CONFIG_S_DRIVER_OK);
+	KUNIT_EXPECT_NULL(test, strstr(calls, "notify"));
+	for (i = 0; i < VPCI_QUEUES; i++)
+		KUNIT_EXPECT_FALSE(test, pci->queues[i].enabled);
 }
 
 /* Test that a ring that holds a buffer is not given back. */
@@ -1036,10 +1119,12 @@ static struct kunit_case pci_cases[] = {
 	KUNIT_CASE_PARAM(pci_plain_shortcut, vpci_keeps_state_gen_params),
 	KUNIT_CASE_PARAM(pci_plain_noirq, vpci_d3hot_gen_params),
 	KUNIT_CASE_PARAM(pci_plain_admin, vpci_admin_gen_params),
+	KUNIT_CASE_PARAM(pci_plain_other_device, vpci_admin_gen_params),
 	KUNIT_CASE_PARAM(pci_failure_is_safe, vpci_failure_gen_params),
 	KUNIT_CASE_PARAM(pci_failure_message, vpci_failure_gen_params),
 	KUNIT_CASE_PARAM(pci_failure_then_restore, vpci_failure_gen_params),
 	KUNIT_CASE_PARAM(pci_failure_then_recovery, vpci_failure_gen_params),
+	KUNIT_CASE_PARAM(pci_other_device, vpci_other_gen_params),
 	KUNIT_CASE_PARAM(pci_undrained_queue, vpci_d3hot_gen_params),
 	KUNIT_CASE_PARAM(pci_queue_was_reset, vpci_modern_gen_params),
 	KUNIT_CASE_PARAM(pci_noirq_reset_is_awaited, vpci_d3hot_gen_params),
