@@ -137,6 +137,8 @@ static struct pci_dev *hw_pci;
 #define HW_GBPA			0x1000
 
 static u32 hw_gbpa = HW_GBPA;
+/* An error that another kernel left behind */
+static u32 hw_gerror;
 
 static struct hw {
 	struct platform_device *pdev;
@@ -507,6 +509,7 @@ static inline void hw_init(struct kunit *test, u32 features)
 				 FIELD_PREP(IDR1_SIDSIZE, HW_SIDS_SHIFT);
 	*hw_reg(ARM_SMMU_IDR5) = IDR5_GRAN4K | FIELD_PREP(IDR5_OAS, IDR5_OAS_44_BIT);
 	*hw_reg(ARM_SMMU_GBPA) = hw_gbpa;
+	*hw_reg(ARM_SMMU_GERROR) = hw_gerror;
 	hw_stop_translating();
 	hw.illegal = U8_MAX;
 	hw.log_start = kernel_log_end();
@@ -530,6 +533,7 @@ static inline void hw_init(struct kunit *test, u32 features)
 
 static inline void hw_exit(struct kunit *test)
 {
+	hw_gerror = 0;
 	if (!hw.pdev)
 		return;
 

@@ -231,6 +231,16 @@ static void smmu_error_pending(struct kunit *test)
 	hw_up(test);
 }
 
+/* Test that one that was left behind is not in the way of probe. */
+static void smmu_error_left_behind(struct kunit *test)
+{
+	hw_exit(test);
+	hw_gerror = GERROR_CMDQ_ERR;
+	hw_init(test, 0);
+	hw_expect_alive(test);
+	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "CMD_SYNC timeout"), 0);
+}
+
 /* Test that a command that is an error is skipped before the sleep. */
 static void smmu_illegal_command(struct kunit *test)
 {
@@ -798,6 +808,7 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(smmu_gbpa_as_before),
 	KUNIT_CASE(smmu_el2),
 	KUNIT_CASE(smmu_error_pending),
+	KUNIT_CASE(smmu_error_left_behind),
 	KUNIT_CASE(smmu_illegal_command),
 	KUNIT_CASE(smmu_illegal_commands),
 	KUNIT_CASE(smmu_stuck_once),
