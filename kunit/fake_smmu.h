@@ -127,6 +127,8 @@ static struct pci_dev *hw_pci;
 #define HW_SID			1
 /* So many events that nobody waits for their end */
 #define HW_STORM		1000
+/* Looks at a queue that does not move, by one that would go on for ever */
+#define HW_FOR_EVER		SZ_128K
 
 /* What has to be invalidated before it translates again */
 #define HW_STALE_CONFIG		BIT(0)
@@ -152,6 +154,8 @@ static struct hw {
 	bool deaf_gbpa;
 	/* Commands are not consumed. */
 	bool stuck;
+	/* It is in service failure mode, until it loses its power. */
+	bool failed;
 	/* It does nothing from the next command on. */
 	bool hangs;
 	/* Commands are consumed when somebody waits for them. */
@@ -171,6 +175,9 @@ static struct hw {
 	unsigned int commands;
 	/* Those of the command queue that are errors */
 	u8 illegal;
+	/* Somebody looked whether the queue moves, since the last write; and would still */
+	unsigned int looks;
+	bool for_ever;
 	/* Answers to requests for pages; invalidations of the ATC of HW_SID, in it an entry */
 	unsigned int answers;
 	bool atc;
@@ -201,6 +208,8 @@ static inline bool hw_enabled(u32 what)
 /* What becomes of a transaction now */
 static inline const char *hw_transaction(void)
 {
+	if (hw.failed)
+		return "aborted";
 	if (!hw_enabled(CR0_SMMUEN))
 		return *hw_reg(ARM_SMMU_GBPA) & GBPA_ABORT ? "aborted" : "passed";
 	if (hw_reg64(ARM_SMMU_STRTAB_BASE) != hw.table ||
@@ -268,7 +277,7 @@ static inline void hw_consume(void)
 	if (hw.lazy && hw_enabled(CR0_CMDQEN) && !hw_is_awaited(base))
 		return;
 
-	while (hw_enabled(CR0_CMDQEN) && !hw.stuck && !hw_has_error()) {
+	while (hw_enabled(CR0_CMDQEN) && !hw.stuck && !hw.failed && !hw_has_error()) {
 		*cons &= ~CMDQ_CONS_ERR;
 		if (*cons == *hw_reg(ARM_SMMU_CMDQ_PROD))
 			return;
@@ -375,6 +384,7 @@ static inline void hw_write_cr0(u32 value)
 
 static inline void hw_write_reg(unsigned int offset, u32 value)
 {
+	hw.looks = 0;
 	if (hw_ignores(offset)) {
 		hw.ignored++;
 		return;
@@ -408,8 +418,21 @@ static inline void hw_write_reg(unsigned int offset, u32 value)
 	hw.mistranslated |= !strncmp(hw_transaction(), "by", 2);
 }
 
+/* Let go whom nothing else would. */
+static inline void hw_look(void)
+{
+	if (++hw.looks < HW_FOR_EVER)
+		return;
+
+	hw.for_ever = true;
+	*hw_reg(ARM_SMMU_CMDQ_CONS) = *hw_reg(ARM_SMMU_CMDQ_PROD);
+}
+
 static inline unsigned long fake_read(void *priv, unsigned int offset, int size)
 {
+	if (offset == ARM_SMMU_CMDQ_CONS)
+		hw_look();
+
 	return size == sizeof(u64) ? hw_reg64(offset) : *hw_reg(offset);
 }
 
@@ -451,6 +474,7 @@ static inline void hw_lose_power(void)
 	memset(hw.regs, 0, sizeof(hw.regs));
 	memcpy(hw_reg(ARM_SMMU_IDR0), idr, sizeof(idr));
 	*hw_reg(ARM_SMMU_GBPA) = hw_gbpa;
+	hw.failed = false;
 	hw_stop_translating();
 }
 
@@ -458,6 +482,13 @@ static inline void hw_lose_power(void)
 static inline void hw_raise_error(void)
 {
 	*hw_reg(ARM_SMMU_GERROR) ^= GERROR_CMDQ_ERR;
+}
+
+/* Service failure mode: an interrupt, that may come or not, says so. */
+static inline void hw_fail_service(void)
+{
+	hw.failed = true;
+	*hw_reg(ARM_SMMU_GERROR) ^= GERROR_SFM_ERR;
 }
 
 /* The driver */
@@ -541,6 +572,7 @@ static inline void hw_exit(struct kunit *test)
 	hw_grace_period = NULL;
 	hw_heal();
 	KUNIT_EXPECT_EQ(test, hw.ignored, 0);
+	KUNIT_EXPECT_FALSE(test, hw.for_ever);
 	KUNIT_EXPECT_FALSE(test, hw.passed);
 	KUNIT_EXPECT_FALSE(test, hw.mistranslated);
 	KUNIT_EXPECT_EQ(test, hw.lost_events, 0);

@@ -96,6 +96,19 @@ static const struct id_case {
 
 KUNIT_ARRAY_PARAM_DESC(id, ids, desc);
 
+static const struct failure_case {
+	const char *desc;
+	u32 features;
+	bool handled;
+} failures[] = {
+	{ "handled", 0, true },
+	{ "pending", 0, false },
+	{ "handled, page requests", IDR0_PRI, true },
+	{ "pending, page requests", IDR0_PRI, false },
+};
+
+KUNIT_ARRAY_PARAM_DESC(failure, failures, desc);
+
 static int hw_issue(void)
 {
 	return arm_smmu_cmdq_issue_cmd_with_sync(hw_smmu(), arm_smmu_make_cmd_cfgi_all());
@@ -231,6 +244,21 @@ static void smmu_error_pending(struct kunit *test)
 	hw_up(test);
 }
 
+/* Commands of which none is fetched */
+static void hw_leave_no_room(void)
+{
+	struct arm_smmu_ll_queue llq;
+
+	for (;;) {
+		llq = hw_smmu()->cmdq.q.llq;
+		llq.cons = *hw_reg(ARM_SMMU_CMDQ_CONS);
+		if (queue_full(&llq))
+			return;
+
+		arm_smmu_cmdq_issue_cmd(hw_smmu(), arm_smmu_make_cmd_cfgi_all());
+	}
+}
+
 /* Test that one that was left behind is not in the way of probe. */
 static void smmu_error_left_behind(struct kunit *test)
 {
@@ -239,6 +267,33 @@ static void smmu_error_left_behind(struct kunit *test)
 	hw_init(test, 0);
 	hw_expect_alive(test);
 	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "CMD_SYNC timeout"), 0);
+}
+
+/*
+ * Test that an SMMU that failed does not keep the system from sleep, and is set up again if
+ * it has lost its power then.
+ */
+static void smmu_service_failure(struct kunit *test)
+{
+	const struct failure_case *param = test->param_value;
+	u64 before;
+
+	hw_exit(test);
+	hw_init(test, param->features);
+	hw_page_request();
+	hw_fail_service();
+	if (param->handled) {
+		arm_smmu_gerror_handler(0, hw_smmu());
+		KUNIT_ASSERT_FALSE(test, hw_enabled(CR0_SMMUEN));
+		hw_leave_no_room();
+	}
+	before = hw_waited_us;
+	hw_down(test);
+	KUNIT_EXPECT_LT(test, hw_waited_us - before, ARM_SMMU_POLL_TIMEOUT_US);
+	KUNIT_EXPECT_EQ(test, hw_resume(), -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "DMA is blocked"), 1);
+	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "CMD_SYNC timeout"), 1);
+	hw_cycle(test);
 }
 
 /* Test that a command that is an error is skipped before the sleep. */
@@ -276,6 +331,15 @@ static void smmu_stuck_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_suspend(), -ETIMEDOUT);
 	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "CMD_SYNC timeout"), 2);
 	hw_heal();
+	hw_cycle(test);
+}
+
+/* Test that one that works, but for its command queue, is put back. */
+static void smmu_queue_off(struct kunit *test)
+{
+	hw_write_reg(ARM_SMMU_CR0, *hw_reg(ARM_SMMU_CR0) & ~CR0_CMDQEN);
+	KUNIT_EXPECT_EQ(test, hw_suspend(), -ETIMEDOUT);
+	hw_expect_alive(test);
 	hw_cycle(test);
 }
 
@@ -347,6 +411,76 @@ static void smmu_page_request_and_error(struct kunit *test)
 
 	hw_cycle(test);
 	KUNIT_EXPECT_EQ(test, hw.answers, 1);
+}
+
+/* Two errors, and no room behind them */
+static void hw_fill_up(void)
+{
+	struct arm_smmu_cmd cmd = arm_smmu_make_cmd_op(CMDQ_OP_PREFETCH_CFG);
+	unsigned int i;
+
+	hw.illegal = CMDQ_OP_PREFETCH_CFG;
+	for (i = 0; i < BIT(HW_CMDQ_SHIFT); i++) {
+		arm_smmu_cmdq_insert_cmdlist(hw_smmu(), &hw_smmu()->cmdq, &cmd, 1, false);
+		if (i)
+			cmd = arm_smmu_make_cmd_cfgi_all();
+	}
+}
+
+/* Test that answers, and what waits for them, find room in a queue with several errors. */
+static void smmu_page_requests_and_errors(struct kunit *test)
+{
+	hw_ask_for_page(test);
+	hw_page_request();
+	hw_page_request();
+	hw_fill_up();
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw.answers, 3);
+}
+
+/* A command of another CPU, which began in time, but has no room yet */
+static void hw_wait_for_room(void)
+{
+	struct arm_smmu_cmd cmd = arm_smmu_make_cmd_cfgi_all();
+
+	if (!hw.stuck)
+		hw_fill_up();
+	arm_smmu_cmdq_insert_cmdlist(hw_smmu(), &hw_smmu()->cmdq, &cmd, 1, true);
+}
+
+/* Test that suspend does not wait for who waits for room, when an error stops the queue. */
+static void smmu_no_room(struct kunit *test)
+{
+	hw_grace_period = hw_wait_for_room;
+	hw_down(test);
+	/* Behind what was in the queue */
+	KUNIT_EXPECT_TRUE(test, hw_is_awaited(hw_reg64(ARM_SMMU_CMDQ_BASE)));
+	hw_lose_power();
+	hw_up(test);
+	KUNIT_EXPECT_PTR_EQ(test, hw_grace_period, NULL);
+	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "Illegal command"), 2);
+}
+
+/* Test that it does not either if nothing ever makes room, and that nobody else does. */
+static void smmu_no_room_ever(struct kunit *test)
+{
+	hw.stuck = true;
+	hw_leave_no_room();
+	hw_grace_period = hw_wait_for_room;
+	KUNIT_EXPECT_EQ(test, hw_suspend(), -ETIMEDOUT);
+	KUNIT_EXPECT_PTR_EQ(test, hw_grace_period, NULL);
+	KUNIT_EXPECT_STREQ(test, hw_transaction(), "aborted");
+	KUNIT_EXPECT_EQ(test, hw_issue(), 0);
+	hw_heal();
+	hw_cycle(test);
+}
+
+/* Test that so it is where suspend gives up before, and the queue is off already. */
+static void smmu_no_room_in_rollback(struct kunit *test)
+{
+	hw_exit(test);
+	hw_init(test, IDR0_PRI);
+	smmu_no_room_ever(test);
 }
 
 /* Whether it still translates when commands are dropped */
@@ -553,6 +687,7 @@ static void smmu_resume_fails(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, hw_transaction(), "aborted");
 	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "DMA is blocked"), 1);
 	hw_heal();
+	hw_expect_dead(test);
 
 	KUNIT_EXPECT_EQ(test, hw_suspend(), 0);
 	hw_lose_power();
@@ -567,6 +702,7 @@ static void smmu_resume_fails_to_block(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_resume(), -ETIMEDOUT);
 	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "DMA is blocked"), 0);
 	KUNIT_EXPECT_EQ(test, kernel_log_count(hw.log_start, "DMA is not blocked"), 1);
+	KUNIT_EXPECT_EQ(test, hw_suspend(), 0);
 	hw_heal();
 	hw_up(test);
 }
@@ -586,9 +722,9 @@ static void smmu_resume_fails_to_disable(struct kunit *test)
 	*hw_reg(ARM_SMMU_IDR0) ^= IDR0_S2P;
 	hw_heal();
 
-	/* The command queue is off. */
-	KUNIT_EXPECT_EQ(test, hw_suspend(), -ETIMEDOUT);
-	hw_expect_alive(test);
+	/* Its command queue is off. */
+	hw_down(test);
+	hw_up(test);
 }
 
 /*
@@ -809,14 +945,20 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(smmu_el2),
 	KUNIT_CASE(smmu_error_pending),
 	KUNIT_CASE(smmu_error_left_behind),
+	KUNIT_CASE_PARAM(smmu_service_failure, failure_gen_params),
 	KUNIT_CASE(smmu_illegal_command),
 	KUNIT_CASE(smmu_illegal_commands),
 	KUNIT_CASE(smmu_stuck_once),
+	KUNIT_CASE(smmu_queue_off),
 	KUNIT_CASE(smmu_error_in_cons),
 	KUNIT_CASE(smmu_events),
 	KUNIT_CASE(smmu_page_requests),
 	KUNIT_CASE(smmu_page_request_and_error),
+	KUNIT_CASE(smmu_page_requests_and_errors),
 	KUNIT_CASE(smmu_page_request_unanswered),
+	KUNIT_CASE(smmu_no_room),
+	KUNIT_CASE(smmu_no_room_ever),
+	KUNIT_CASE(smmu_no_room_in_rollback),
 	KUNIT_CASE(smmu_event_storm),
 	KUNIT_CASE(smmu_stops_translating_first),
 	KUNIT_CASE(smmu_commands_begun),
