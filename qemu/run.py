@@ -260,7 +260,7 @@ def print_ktap(guests, table, file):
                 skip = test.get("why", "") if test["result"] == "skip" else None
                 tests.result(test["result"] != "fail", test["name"], skip=skip)
         if result.get("tries", 1) > 1:
-            ktap.note(f"{guest.cell.name} failed first, and ran again alone: {guest.folder}.starved")
+            ktap.note(f"{guest.cell.name} failed first, and ran alone: {guest.folder}.starved")
         passed = result["verdict"] == "pass" and bool(result["tests"])
         ktap.result(passed, guest.cell.name, *[] if passed else [guest.summary()])
     if table:
