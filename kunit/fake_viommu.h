@@ -14,6 +14,7 @@
 
 #include <linux/iommu.h>
 #include <linux/ktime.h>
+#include <linux/nmi.h>
 #include <linux/platform_device.h>
 #include <linux/poison.h>
 #include <linux/sizes.h>
@@ -34,6 +35,7 @@
 #define HW_EMPTY		(-2)
 
 static void hw_relax(void);
+static void hw_touch(void);
 static ktime_t hw_now(void);
 static void hw_kfree(const void *object);
 static bool hw_has_memory(gfp_t gfp);
@@ -51,6 +53,7 @@ static inline void *hw_kzalloc(size_t size, gfp_t gfp)
 #undef module_virtio_driver
 #define module_virtio_driver(drv)
 #define cpu_relax()	hw_relax()
+#define touch_nmi_watchdog()	hw_touch()
 #define ktime_get()	hw_now()
 #define kfree(object)	hw_kfree(object)
 #undef kzalloc
@@ -59,6 +62,7 @@ static inline void *hw_kzalloc(size_t size, gfp_t gfp)
 #include "virtio-iommu.c"
 
 #undef cpu_relax
+#undef touch_nmi_watchdog
 #undef ktime_get
 #undef kfree
 #undef kzalloc
@@ -108,6 +112,7 @@ struct hw {
 	void (*waited)(void);
 	void (*asked)(void);
 	unsigned int waited_ms;
+	unsigned int touched;
 	unsigned int freed;
 	bool no_memory;
 	u64 log_start;
@@ -135,6 +140,11 @@ static void hw_relax(void)
 		hw.waited();
 	if (hw.waited_ms > HW_NEVER_MS)
 		virtio_break_device(&hw.fake->vdev);
+}
+
+static void hw_touch(void)
+{
+	hw.touched++;
 }
 
 /* Whoever still uses it shall notice. */

@@ -57,6 +57,14 @@ static int hw_refuse_detached(struct fake_virtio *fake)
 	return VIRTIO_IOMMU_S_NOMEM;
 }
 
+/* Nor does it take the endpoint back. */
+static int hw_refuse_for_good(struct fake_virtio *fake)
+{
+	hw_refuse_detached(fake);
+
+	return VIRTIO_IOMMU_S_NOMEM;
+}
+
 static int hw_say_nothing(struct fake_virtio *fake)
 {
 	return HW_SILENT;
@@ -228,6 +236,8 @@ static void noirq_wait_ends(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ret, -ETIMEDOUT);
 	KUNIT_EXPECT_GE(test, ms, 60000);
 	KUNIT_EXPECT_LT(test, ms, 61000);
+	/* The hard lockup detector waits for 10 s. */
+	KUNIT_EXPECT_GE(test, hw.touched, 6);
 	KUNIT_EXPECT_EQ(test, hw_logged("no answer (status 0xf)"), 1);
 	KUNIT_EXPECT_EQ(test, hw_mapped(1), 1);
 }
@@ -658,7 +668,7 @@ static void noirq_attach_refused_detached(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_counted(new), 0);
 }
 
-/* Test that the mappings are not sent again to a device that has not. */
+/* Test that a device which has not is not sent what it still has. */
 static void noirq_attach_refused_kept(struct kunit *test)
 {
 	struct iommu_domain *old = hw_plug_mapped(test, 1, 3), *new;
@@ -685,6 +695,45 @@ static void noirq_attach_refused_shared(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_move(new, old), -ENOMEM);
 	hw_expect_state(test, before);
 	KUNIT_EXPECT_EQ(test, hw.maps, 0);
+}
+
+/* Test that one that cannot go back is not one of those for which the device has a domain. */
+static void noirq_attach_refused_for_good(struct kunit *test)
+{
+	struct iommu_domain *old = hw_plug_mapped(test, 1, 3), *new;
+
+	hw_plug_into(test, old, 3);
+	new = hw_new_domain(test, 1);
+	fake_at(hw.fake, "attach", hw_refuse_for_good);
+	KUNIT_EXPECT_EQ(test, hw_move(new, old), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, hw_logged("could not go back"), 1);
+	KUNIT_EXPECT_EQ(test, hw_mapped(3), 3);
+
+	hw_heal();
+	hw_unplug(3);
+	hw_plug_into(test, old, 0);
+	KUNIT_EXPECT_EQ(test, hw_mapped(0), 3);
+	KUNIT_EXPECT_EQ(test, hw_move(old, old), 0);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 3);
+}
+
+/* Test that one that was nowhere does not have the others lose theirs, either. */
+static void noirq_attach_refused_nowhere(struct kunit *test)
+{
+	struct iommu_domain *old = hw_plug_mapped(test, 1, 3), *new;
+
+	hw_plug_into(test, old, 3);
+	new = hw_new_domain(test, 1);
+	fake_at(hw.fake, "attach", hw_refuse_first);
+	hw_cycle(test);
+	KUNIT_ASSERT_FALSE(test, hw.endpoints[1].attached);
+
+	hw.fake->seen = 0;
+	hw.maps = 0;
+	KUNIT_EXPECT_EQ(test, hw_move(new, old), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, hw.maps, 0);
+	KUNIT_EXPECT_EQ(test, hw_mapped(1), 3);
+	KUNIT_EXPECT_EQ(test, hw_mapped(3), 3);
 }
 
 /* Test that it goes back to the identity domain, which has no mappings. */
@@ -1804,6 +1853,8 @@ static struct kunit_case noirq_viommu_cases[] = {
 	KUNIT_CASE(noirq_attach_refused_detached),
 	KUNIT_CASE(noirq_attach_refused_kept),
 	KUNIT_CASE(noirq_attach_refused_shared),
+	KUNIT_CASE(noirq_attach_refused_for_good),
+	KUNIT_CASE(noirq_attach_refused_nowhere),
 	KUNIT_CASE(noirq_attach_refused_identity),
 	KUNIT_CASE(noirq_attach_unanswered),
 	KUNIT_CASE(noirq_replay_refused),

@@ -354,13 +354,12 @@ class Guest:
     @property
     def starved(self):
         """Why it may be the host that made it fail, or ""."""
-        if self.result["verdict"] == "pass" or self.settings.mutant:
-            return ""
         if os.path.exists(self.path("qemu.log")):
             with open(self.path("qemu.log"), encoding="utf-8", errors="replace") as log:
                 if RACE in log.read():
                     return f"was ended by a race in QEMU ({RACE})"
-        if self.patience.share < STARVED:
+        if self.result["verdict"] == "pass" or self.settings.mutant \
+                or self.patience.share < STARVED:
             return ""
         return f"waited {100 * self.patience.share:.0f} % of its time for a processor"
 

@@ -57,7 +57,7 @@ FAILS = {
 
 # How a guest has to end whose IOMMU does not survive a sleep: it hangs in the first test, or
 # it is told why nothing works, and may take its time until a test has failed.
-LOST = {"hang": ("timeout",), "error": ("fail", "timeout")}
+LOST = {"hang": ("timeout",), "error": ("fail",)}
 HANG = 60  # seconds to the end of such a guest, whatever it says; others take 2 for the test
 
 # The machine that the system comes back in from hibernation, by the case: what the kernel
