@@ -654,31 +654,31 @@ static void noirq_attach_refused(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, iommu_get_domain_for_dev(dev), old);
 }
 
-/* Test that it is there again, with all mappings, if the device has detached it. */
-static void noirq_attach_refused_detached(struct kunit *test)
+/* An endpoint that is refused so is where it was, with all mappings. */
+static void hw_expect_back(struct kunit *test, int (*refuse)(struct fake_virtio *fake))
 {
 	struct iommu_domain *old = hw_plug_mapped(test, 1, 3), *new;
 	const char *before = hw_state(test);
 
 	new = hw_new_domain(test, 1);
-	fake_at(hw.fake, "attach", hw_refuse_detached);
+	fake_at(hw.fake, "attach", refuse);
 	KUNIT_EXPECT_EQ(test, hw_move(new, old), -ENOMEM);
 	hw_expect_state(test, before);
 	KUNIT_EXPECT_EQ(test, hw_counted(old), 1);
 	KUNIT_EXPECT_EQ(test, hw_counted(new), 0);
+	KUNIT_EXPECT_EQ(test, hw.refused, 0);
+}
+
+/* Test that it is if the device has detached it. */
+static void noirq_attach_refused_detached(struct kunit *test)
+{
+	hw_expect_back(test, hw_refuse_detached);
 }
 
 /* Test that a device which has not is not sent what it still has. */
 static void noirq_attach_refused_kept(struct kunit *test)
 {
-	struct iommu_domain *old = hw_plug_mapped(test, 1, 3), *new;
-	const char *before = hw_state(test);
-
-	new = hw_new_domain(test, 1);
-	fake_at(hw.fake, "attach", hw_refuse_first);
-	KUNIT_EXPECT_EQ(test, hw_move(new, old), -ENOMEM);
-	hw_expect_state(test, before);
-	KUNIT_EXPECT_EQ(test, hw.refused, 0);
+	hw_expect_back(test, hw_refuse_first);
 }
 
 /* Test that another endpoint of the old domain does not lose them meanwhile. */
