@@ -25,7 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 SILENCE = 300  # seconds without a line on the console that count as a hang
 SWAP_SIZE = 1 << 30  # bytes, of a sparse file
-# How QEMU 10.0.2 ends if one CPU changes the map of memory while another one looks there
+# How QEMU 10.0 ends if one CPU changes the map of memory while another one looks there
 RACE = "iotlb_to_section: Assertion"
 
 # What init asks a kernel in the end, by the option that the kernel was built
