@@ -60,9 +60,9 @@ FAILS = {
     "virtio_noirq_soak": ("nothing_lost_nothing_grown", 'sum_of(env, "freezes") (0)')}
 
 # How a guest has to end whose IOMMU does not survive a sleep: it hangs in the first test, or
-# it is told why nothing works, and may take its time until a test has failed.
-LOST = {"hang": ("timeout",), "error": ("fail",)}
-HANG = 60  # seconds to the end of such a guest, whatever it says; others take 2 for the test
+# is told why nothing works, and a test fails.
+LOST = {"hang": "timeout", "error": "fail"}
+HANG = 60  # seconds until it hangs, whatever it says; others take 2 for the test
 
 # The machine that the system comes back in from hibernation, by the case: what the kernel
 # says of it; a property of its disks; what machine it is; a property of its IOMMU
@@ -142,7 +142,7 @@ class Guest(guest.Guest):
     @property
     def silence(self):
         """How many seconds without a line on the console count as a hang."""
-        return HANG if self.lost and not self.settings.timeout else super().silence
+        return HANG if self.hangs and not self.settings.timeout else super().silence
 
     @property
     def share(self):
@@ -195,6 +195,16 @@ class Guest(guest.Guest):
         return self.settings.expect if self.settings.expect in LOST else None
 
     @property
+    def hangs(self):
+        """Whether it has to hang."""
+        return self.lost == "hang"
+
+    @property
+    def over(self):
+        """Whether nothing is left to see: each request takes its time to fail, and none works."""
+        return self.lost == "error" and any(test["result"] == "fail" for test in self.log().tests)
+
+    @property
     def expectation(self):
         """What happens if a guest is to fail."""
         if self.lost:
@@ -205,8 +215,8 @@ class Guest(guest.Guest):
         """Return whether this test failed first, and so."""
         if self.lost:
             with open(self.path("console.log"), encoding="utf-8", errors="replace") as console:
-                seen = (self.iommu.silent if self.lost == "error" else "#  RUN ") in console.read()
-            return seen and verdict in LOST[self.lost]
+                seen = ("#  RUN " if self.hangs else self.iommu.silent) in console.read()
+            return seen and verdict == LOST[self.lost]
         test, reason = self.fails
         log = self.log()
         failed = [found["name"].split(".")[-1] for found in log.tests if found["result"] == "fail"]
@@ -392,8 +402,9 @@ class Guest(guest.Guest):
         """Write the result if the guest ended or took too long."""
         spoke = self.listen()
         status = self.process.poll()
-        if status is None and not self.patience.exhausted(
-                self.process.pid, spoke and not self.lost):
+        over = self.over
+        if status is None and not over and not self.patience.exhausted(
+                self.process.pid, spoke and not self.hangs):
             return False
         self.stop()
         log = self.log()
@@ -401,7 +412,9 @@ class Guest(guest.Guest):
                 self.boots == 1 and log.status is None:
             self.boot()
             return False
-        if status is None:
+        if over:
+            verdict = "fail", log.complaint
+        elif status is None:
             verdict = "timeout", f"no progress for {self.silence} s, in {self.progress()}"
         else:
             verdict = judge(log, self.programs(), self.cell.variant, self.cycles, status)
