@@ -4,6 +4,7 @@
 
 import contextlib
 import io
+import itertools
 import os
 import subprocess
 import sys
@@ -65,10 +66,10 @@ class PatienceTest(unittest.TestCase):
 
     def test_threads(self):
         """Of threads that wait at the same time, one counts."""
-        start = time.monotonic()
-        waits = mock.patch("patience.waited", lambda _: dict.fromkeys(
-            "abc", (time.monotonic() - start) / 3))
-        with waits:
+        ticks = itertools.count()
+        clock = mock.patch("time.monotonic", lambda: next(ticks) / 1000)
+        waits = mock.patch("patience.waited", lambda _: dict.fromkeys("abc", next(ticks) / 3000))
+        with clock, waits, mock.patch("time.sleep"):
             passed, patience = self.give_up(os.getpid())
         self.assertLess(passed, 2 * LIMIT)
         self.assertLess(patience.share, 1 / 2)
