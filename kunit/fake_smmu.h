@@ -93,6 +93,13 @@ DEFINE_LOCK_GUARD_0(hw_rcu, hw_read_lock(), hw_read_unlock())
 /* The master of a test is no PCI device, but for this. */
 static struct pci_dev *hw_pci;
 
+/* ATS was switched on or off where it was so; on where translation ended */
+static unsigned int hw_ats_again, hw_ats_cut;
+
+static inline int hw_set_ats(struct pci_dev *pdev, bool on);
+
+#define pci_enable_ats(pdev, stu)	hw_set_ats(pdev, true)
+#define pci_disable_ats(pdev)		hw_set_ats(pdev, false)
 #define of_property_read_u32(np, name, value)	hw_property(np, name, value)
 #undef smp_mb
 /* A barrier as the driver's, and what another CPU does meanwhile */
@@ -111,6 +118,8 @@ static struct pci_dev *hw_pci;
 
 #include "arm-smmu-v3.c"
 
+#undef pci_enable_ats
+#undef pci_disable_ats
 #undef of_property_read_u32
 #undef to_pci_dev
 #undef class_rcu_t
@@ -365,8 +374,19 @@ static inline bool hw_ignores(unsigned int offset)
 }
 
 /* What changes in memory from now on it does not know. */
+/* Up to the end, it fetches what may be unmapped as soon as it has it. */
+static inline int hw_set_ats(struct pci_dev *pdev, bool on)
+{
+	hw_ats_again += pdev->ats_enabled == on;
+	pdev->ats_enabled = on;
+	hw.atc |= !on;
+
+	return 0;
+}
+
 static inline void hw_stop_translating(void)
 {
+	hw_ats_cut += hw_pci && hw_pci->current_state == PCI_D0 && hw_pci->ats_enabled;
 	hw.stale = HW_STALE_CONFIG | HW_STALE_TLB;
 	if (*hw_reg(ARM_SMMU_IDR0) & IDR0_HYP)
 		hw.stale |= HW_STALE_EL2;

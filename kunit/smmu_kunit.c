@@ -841,12 +841,15 @@ static void smmu_unplugged(struct kunit *test)
 
 static const struct atc_case {
 	const char *desc;
-	pci_power_t state;
-	bool enabled, stale;
+	/* Of the device when the SMMU is suspended, and when it is back */
+	pci_power_t down, up;
+	bool enabled, off, stale;
 } atcs[] = {
-	{ "D0", PCI_D0, true, false },
-	{ "D3", PCI_D3hot, true, true },
-	{ "no ATS", PCI_D0, false, true },
+	{ "D0", PCI_D0, PCI_D0, true, true, false },
+	{ "D3", PCI_D3hot, PCI_D3hot, true, false, true },
+	{ "D0, then D3", PCI_D0, PCI_D3hot, true, true, true },
+	{ "D3, then D0", PCI_D3hot, PCI_D0, true, false, false },
+	{ "no ATS", PCI_D0, PCI_D0, false, true, true },
 };
 
 KUNIT_ARRAY_PARAM_DESC(atc, atcs, desc);
@@ -859,10 +862,23 @@ static struct arm_smmu_master *hw_plug_ats(struct kunit *test, pci_power_t state
 	hw_pci = kunit_kzalloc(test, sizeof(*hw_pci), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, hw_pci);
 	hw_pci->current_state = state;
+	hw_pci->ats_enabled = true;
 	master->ats_enabled = true;
 	hw.atc = true;
+	hw_ats_again = 0;
+	hw_ats_cut = 0;
 
 	return master;
+}
+
+static bool hw_ats(void)
+{
+	return hw_pci->ats_enabled;
+}
+
+static int hw_suspend_late(void)
+{
+	return hw_call(offsetof(const struct dev_pm_ops, suspend_late));
 }
 
 static int hw_resume_early(void)
@@ -870,21 +886,66 @@ static int hw_resume_early(void)
 	return hw_call(offsetof(const struct dev_pm_ops, resume_early));
 }
 
-/* Test that a device that can loses what was invalidated in its ATC meanwhile. */
+/* Test that ATS is off while nothing is translated, and nothing in the ATC after it. */
 static void smmu_atc(struct kunit *test)
 {
 	const struct atc_case *param = test->param_value;
-	struct arm_smmu_master *master = hw_plug_ats(test, param->state);
+	struct arm_smmu_master *master = hw_plug_ats(test, param->down);
 
 	master->ats_enabled = param->enabled;
+	hw_pci->ats_enabled = param->enabled;
+	KUNIT_EXPECT_EQ(test, hw_suspend_late(), 0);
+	KUNIT_EXPECT_EQ(test, hw_ats(), !param->off);
+	KUNIT_EXPECT_EQ(test, hw.atc, !param->enabled || !param->off);
 	hw_down(test);
+	KUNIT_EXPECT_EQ(test, hw_ats_cut, 0);
+	/* Of the kernel that has read an image */
+	hw.atc = true;
 	arm_smmu_atc_inv_master(master, IOMMU_NO_PASID);
 	hw_lose_power();
 	hw_up(test);
 	KUNIT_EXPECT_TRUE(test, hw.atc);
+	hw_pci->current_state = param->up;
 	KUNIT_EXPECT_EQ(test, hw_resume_early(), 0);
 	KUNIT_EXPECT_EQ(test, hw.atc, param->stale);
+	KUNIT_EXPECT_EQ(test, hw_ats(), param->enabled);
+	KUNIT_EXPECT_EQ(test, hw_ats_again, 0);
 	master->ats_enabled = false;
+}
+
+/* Test that ATS stays off with an SMMU that does not come back. */
+static void smmu_atc_is_lost(struct kunit *test)
+{
+	struct arm_smmu_master *master = hw_plug_ats(test, PCI_D0);
+
+	KUNIT_EXPECT_EQ(test, hw_suspend_late(), 0);
+	hw_down(test);
+	*hw_reg(ARM_SMMU_IIDR) ^= 1;
+	KUNIT_EXPECT_EQ(test, hw_resume(), -ENODEV);
+	KUNIT_EXPECT_EQ(test, hw_resume_early(), 0);
+	KUNIT_EXPECT_FALSE(test, hw_ats());
+	*hw_reg(ARM_SMMU_IIDR) ^= 1;
+	KUNIT_EXPECT_EQ(test, hw_suspend_late(), 0);
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw_resume_early(), 0);
+	KUNIT_EXPECT_TRUE(test, hw_ats());
+	KUNIT_EXPECT_EQ(test, hw_ats_again, 0);
+	master->ats_enabled = false;
+}
+
+/* Test that a device that is blocked meanwhile, as for its reset, goes on without ATS. */
+static void smmu_atc_of_blocked(struct kunit *test)
+{
+	struct arm_smmu_master *master = hw_plug_ats(test, PCI_D0);
+
+	KUNIT_EXPECT_EQ(test, hw_suspend_late(), 0);
+	arm_smmu_attach_dev_blocked(&arm_smmu_blocked_domain, master->dev,
+				    &arm_smmu_blocked_domain);
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw_resume_early(), 0);
+	KUNIT_EXPECT_FALSE(test, master->ats_enabled);
+	KUNIT_EXPECT_FALSE(test, hw_ats());
+	KUNIT_EXPECT_EQ(test, hw_ats_again, 0);
 }
 
 static void hw_impl_disable(struct arm_smmu_device *smmu)
@@ -912,9 +973,11 @@ static void smmu_implementation(struct kunit *test)
 
 	hw_smmu()->impl_ops = &hw_impl_ops;
 	before = hw;
+	KUNIT_EXPECT_EQ(test, hw_suspend_late(), 0);
 	KUNIT_EXPECT_EQ(test, hw_suspend(), 0);
 	KUNIT_EXPECT_EQ(test, hw_resume(), 0);
 	KUNIT_EXPECT_EQ(test, hw_resume_early(), 0);
+	KUNIT_EXPECT_TRUE(test, hw_ats());
 	KUNIT_EXPECT_FALSE(test, memcmp(&hw, &before, sizeof(hw)));
 	hw_smmu()->impl_ops = NULL;
 	hw_expect_alive(test);
@@ -976,6 +1039,8 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(smmu_link),
 	KUNIT_CASE(smmu_unplugged),
 	KUNIT_CASE_PARAM(smmu_atc, atc_gen_params),
+	KUNIT_CASE(smmu_atc_is_lost),
+	KUNIT_CASE(smmu_atc_of_blocked),
 	{ }
 };
 
