@@ -93,9 +93,6 @@ DEFINE_LOCK_GUARD_0(hw_rcu, hw_read_lock(), hw_read_unlock())
 /* The master of a test is no PCI device, but for this. */
 static struct pci_dev *hw_pci;
 
-/* ATS was switched on or off where it was so; on where translation ended */
-static unsigned int hw_ats_again, hw_ats_cut;
-
 static inline int hw_set_ats(struct pci_dev *pdev, bool on);
 
 #define pci_enable_ats(pdev, stu)	hw_set_ats(pdev, true)
@@ -190,6 +187,9 @@ static struct hw {
 	/* Answers to requests for pages; invalidations of the ATC of HW_SID, in it an entry */
 	unsigned int answers;
 	bool atc;
+	/* ATS was switched on or off where it was so; on where translation ended */
+	unsigned int ats_again;
+	unsigned int ats_cut;
 	/* The last command was issued where suspend waits for it. */
 	bool guarded;
 	/* Callbacks of an implementation */
@@ -373,20 +373,20 @@ static inline bool hw_ignores(unsigned int offset)
 	}
 }
 
-/* What changes in memory from now on it does not know. */
 /* Up to the end, it fetches what may be unmapped as soon as it has it. */
 static inline int hw_set_ats(struct pci_dev *pdev, bool on)
 {
-	hw_ats_again += pdev->ats_enabled == on;
+	hw.ats_again += pdev->ats_enabled == on;
 	pdev->ats_enabled = on;
 	hw.atc |= !on;
 
 	return 0;
 }
 
+/* What changes in memory from now on it does not know. */
 static inline void hw_stop_translating(void)
 {
-	hw_ats_cut += hw_pci && hw_pci->current_state == PCI_D0 && hw_pci->ats_enabled;
+	hw.ats_cut += hw_pci && hw_pci->current_state == PCI_D0 && hw_pci->ats_enabled;
 	hw.stale = HW_STALE_CONFIG | HW_STALE_TLB;
 	if (*hw_reg(ARM_SMMU_IDR0) & IDR0_HYP)
 		hw.stale |= HW_STALE_EL2;

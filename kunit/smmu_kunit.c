@@ -865,8 +865,6 @@ static struct arm_smmu_master *hw_plug_ats(struct kunit *test, pci_power_t state
 	hw_pci->ats_enabled = true;
 	master->ats_enabled = true;
 	hw.atc = true;
-	hw_ats_again = 0;
-	hw_ats_cut = 0;
 
 	return master;
 }
@@ -898,7 +896,7 @@ static void smmu_atc(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_ats(), !param->off);
 	KUNIT_EXPECT_EQ(test, hw.atc, !param->enabled || !param->off);
 	hw_down(test);
-	KUNIT_EXPECT_EQ(test, hw_ats_cut, 0);
+	KUNIT_EXPECT_EQ(test, hw.ats_cut, 0);
 	/* Of the kernel that has read an image */
 	hw.atc = true;
 	arm_smmu_atc_inv_master(master, IOMMU_NO_PASID);
@@ -909,7 +907,7 @@ static void smmu_atc(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_resume_early(), 0);
 	KUNIT_EXPECT_EQ(test, hw.atc, param->stale);
 	KUNIT_EXPECT_EQ(test, hw_ats(), param->enabled);
-	KUNIT_EXPECT_EQ(test, hw_ats_again, 0);
+	KUNIT_EXPECT_EQ(test, hw.ats_again, 0);
 	master->ats_enabled = false;
 }
 
@@ -929,7 +927,7 @@ static void smmu_atc_is_lost(struct kunit *test)
 	hw_cycle(test);
 	KUNIT_EXPECT_EQ(test, hw_resume_early(), 0);
 	KUNIT_EXPECT_TRUE(test, hw_ats());
-	KUNIT_EXPECT_EQ(test, hw_ats_again, 0);
+	KUNIT_EXPECT_EQ(test, hw.ats_again, 0);
 	master->ats_enabled = false;
 }
 
@@ -945,7 +943,7 @@ static void smmu_atc_of_blocked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_resume_early(), 0);
 	KUNIT_EXPECT_FALSE(test, master->ats_enabled);
 	KUNIT_EXPECT_FALSE(test, hw_ats());
-	KUNIT_EXPECT_EQ(test, hw_ats_again, 0);
+	KUNIT_EXPECT_EQ(test, hw.ats_again, 0);
 }
 
 static void hw_impl_disable(struct arm_smmu_device *smmu)
