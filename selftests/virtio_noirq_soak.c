@@ -69,7 +69,7 @@ TEST_F_TIMEOUT(noirq, nothing_lost_nothing_grown, TIMEOUT_SEC)
 	page = sysconf(_SC_PAGESIZE) / 1024;
 	if (between > before + page)
 		EXPECT_GE(between + page, after);
-	/* Without a cycle in between, it is what reading takes that would count. */
+	/* Without a cycle in between, what has grown is no leak of one. */
 	if (cycles > warm_up)
 		EXPECT_GE(before + 2 * page + ONCE, after);
 	EXPECT_EQ(0, sum_of(&self->env, "ring_in_use"));
