@@ -434,6 +434,8 @@ static void pci_queue_grows(struct kunit *test)
 	vpci_resume(test);
 
 	vpci_expect_works(test);
+	KUNIT_EXPECT_EQ(test, pci->vqs[VPCI_FIRST]->num_max, VPCI_QUEUE_SIZE);
+	KUNIT_EXPECT_EQ(test, pci->vqs[VPCI_SECOND]->num_max, 2 * VPCI_QUEUE_SIZE);
 }
 
 /* Test that, in each transition, each callback of the driver is called. */
@@ -859,6 +861,17 @@ static void vpci_unplug_unseen(struct vpci *pci)
 	pci->patience = VPCI_PATIENCE;
 }
 
+/* Test that a driver learns from the status that its function is gone. */
+static void pci_gone_has_failed(struct kunit *test)
+{
+	struct vpci *pci = test->priv;
+
+	vpci_unplug_unseen(pci);
+
+	KUNIT_EXPECT_TRUE(test, pci->vdev->config->get_status(pci->vdev) &
+				VIRTIO_CONFIG_S_NEEDS_RESET);
+}
+
 /* Test that a driver can leave a function that was unplugged under it. */
 static void pci_gone_then_unbind(struct kunit *test)
 {
@@ -885,6 +898,20 @@ static void pci_gone_asleep_then_removal(struct kunit *test)
 
 	KUNIT_EXPECT_GT(test, pci->patience, 0);
 	KUNIT_EXPECT_FALSE(test, pci_is_enabled(pci->pdev));
+}
+
+/* Test that one that pciehp is about to remove is not touched in the noirq phase. */
+static void pci_disconnected_is_left_alone(struct kunit *test)
+{
+	struct vpci *pci = test->priv;
+
+	vpci_suspend(test);
+	vpci_unplug_unseen(pci);
+	pci->pdev->error_state = pci_channel_io_perm_failure;
+
+	KUNIT_EXPECT_EQ(test, vpci_up_noirq(pci), 0);
+	KUNIT_EXPECT_EQ(test, pci->patience, VPCI_PATIENCE);
+	device_release_driver(&pci->pdev->dev);
 }
 
 /* Test that one that is there is waited for, even if its status is all ones. */
@@ -1133,8 +1160,10 @@ static struct kunit_case pci_cases[] = {
 	VPCI_CASE_SLOW(pci_freeze_noirq_reset_is_bounded, vpci_d0_gen_params),
 	KUNIT_CASE_PARAM(pci_all_ones, vpci_d3hot_gen_params),
 	KUNIT_CASE_PARAM(pci_all_ones_then_recovery, vpci_d3hot_gen_params),
+	KUNIT_CASE_PARAM(pci_gone_has_failed, vpci_device_gen_params),
 	KUNIT_CASE_PARAM(pci_gone_then_unbind, vpci_device_gen_params),
 	KUNIT_CASE_PARAM(pci_gone_asleep_then_removal, vpci_device_gen_params),
+	KUNIT_CASE_PARAM(pci_disconnected_is_left_alone, vpci_device_gen_params),
 	KUNIT_CASE_PARAM(pci_all_ones_is_awaited, vpci_modern_gen_params),
 	VPCI_CASE_SLOW(pci_normal_reset_is_awaited, vpci_modern_gen_params),
 	VPCI_CASE_SLOW(pci_reset_after_noirq_is_awaited, vpci_modern_gen_params),
