@@ -95,7 +95,7 @@ static struct pci_dev *hw_pci;
 
 static inline int hw_set_ats(struct pci_dev *pdev, bool on);
 
-#define pci_enable_ats(pdev, stu)	hw_set_ats(pdev, true)
+#define pci_enable_ats(pdev, stu)	({ (void)(stu); hw_set_ats(pdev, true); })
 #define pci_disable_ats(pdev)		hw_set_ats(pdev, false)
 #define of_property_read_u32(np, name, value)	hw_property(np, name, value)
 #undef smp_mb
