@@ -933,7 +933,6 @@ static void noirq_alias_identity_refused(struct kunit *test)
 	fake_at(hw.fake, "attach", hw_refuse_from_second);
 	KUNIT_EXPECT_EQ(test, hw_move(&viommu_identity_domain.domain, old), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, hw_translate(1, 5), U64_MAX);
-	KUNIT_EXPECT_FALSE(test, viommu_identity_domain.stale);
 }
 
 /* Test that it is nowhere if it was nowhere. */
@@ -1185,6 +1184,49 @@ static void noirq_given_up_keeps_unplugged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_mapped(2), 2);
 }
 
+/* Test that nobody reaches what was mapped before the driver was bound. */
+static void noirq_rebound_keeps_domains(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+	unsigned int number = to_viommu_domain(domain)->id;
+
+	hw.keeps_domains = true;
+	hw_plug_into(test, domain, 2);
+	hw.mute = true;
+	kunit_warning_suppress(test) {
+		hw_unplug(1);
+		hw_unplug(2);
+	}
+	iommu_domain_free(domain);
+	hw.domains[1] = NULL;
+	hw_heal();
+	fake_unbind(hw.fake);
+	fake_bind(test, hw.fake);
+
+	domain = hw_plug_mapped(test, 1, 0);
+	KUNIT_ASSERT_EQ(test, to_viommu_domain(domain)->id, number);
+	KUNIT_EXPECT_EQ(test, hw.endpoints[2].domain, number);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 0), U64_MAX);
+	KUNIT_EXPECT_EQ(test, hw_map_page(domain, 0), 0);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 0), SZ_1M);
+}
+
+/* Test that one which is refused then is not left there, either. */
+static void noirq_refused_keeps_domains(struct kunit *test)
+{
+	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
+
+	hw.keeps_domains = true;
+	hw.mute = true;
+	KUNIT_EXPECT_EQ(test, hw_unmap_page(domain, 1), SZ_4K);
+
+	hw_heal();
+	fake_at(hw.fake, "attach", hw_refuse);
+	hw_cycle(test);
+	KUNIT_EXPECT_EQ(test, hw_translate(1, 0), U64_MAX);
+	KUNIT_EXPECT_EQ(test, hw.config.bypass, 0);
+}
+
 /* Test that endpoints with an ID in common are no error. */
 static void noirq_shared_alias(struct kunit *test)
 {
@@ -1240,7 +1282,7 @@ static void noirq_bypass_order(struct kunit *test)
 	hw.config.bypass = 1;
 	KUNIT_ASSERT_EQ(test, hw_up_noirq(), 0);
 	KUNIT_EXPECT_STREQ(test, fake_calls_from(test, "status=0f"),
-			   "status=0f bypass=0 attach map attach bypass=1 ");
+			   "status=0f bypass=0 attach unmap map attach bypass=1 ");
 	KUNIT_EXPECT_EQ(test, hw.config.bypass, 1);
 	KUNIT_EXPECT_EQ(test, virtio_device_restore(&hw.fake->vdev), 0);
 }
@@ -1729,7 +1771,9 @@ static void noirq_refused_then_leave(struct kunit *test)
 	hw_cycle(test);
 	KUNIT_EXPECT_EQ(test, hw_mapped(1), 2);
 	hw_detach_from(2);
+	hw.maps = 0;
 	hw_plug_into(test, domain, 3);
+	KUNIT_EXPECT_EQ(test, hw.maps, 0);
 	KUNIT_EXPECT_EQ(test, hw_mapped(3), 2);
 }
 
@@ -1739,7 +1783,9 @@ static void noirq_refused_leaves(struct kunit *test)
 	struct iommu_domain *domain = hw_refuse_first_of_two(test);
 
 	hw_detach_from(1);
+	hw.maps = 0;
 	hw_plug_into(test, domain, 3);
+	KUNIT_EXPECT_EQ(test, hw.maps, 0);
 	KUNIT_EXPECT_EQ(test, hw_mapped(3), 2);
 }
 
@@ -1885,6 +1931,8 @@ static struct kunit_case noirq_viommu_cases[] = {
 	KUNIT_CASE(noirq_reset_keeps_domains),
 	KUNIT_CASE(noirq_given_up_keeps_domains),
 	KUNIT_CASE(noirq_given_up_keeps_unplugged),
+	KUNIT_CASE(noirq_rebound_keeps_domains),
+	KUNIT_CASE(noirq_refused_keeps_domains),
 	KUNIT_CASE(noirq_shared_alias),
 	KUNIT_CASE(noirq_abort_recovers),
 	KUNIT_CASE(noirq_unplugged),
