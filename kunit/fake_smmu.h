@@ -92,6 +92,7 @@ DEFINE_LOCK_GUARD_0(hw_rcu, hw_read_lock(), hw_read_unlock())
 
 /* The master of a test is no PCI device, but for this. */
 static struct pci_dev *hw_pci;
+static struct pci_dev *hw_physfn;
 
 static inline int hw_set_ats(struct pci_dev *pdev, bool on);
 
@@ -107,6 +108,7 @@ static inline int hw_set_ats(struct pci_dev *pdev, bool on);
 #define class_rcu_destructor	class_hw_rcu_destructor
 #undef to_pci_dev
 #define to_pci_dev(n)	(hw_pci ?: container_of(n, struct pci_dev, dev))
+#define pci_physfn(pdev)	(hw_physfn ?: (pdev))
 #undef udelay
 #define udelay(us)	hw_udelay(us)
 #define ktime_get()	hw_now()
@@ -119,6 +121,7 @@ static inline int hw_set_ats(struct pci_dev *pdev, bool on);
 #undef pci_disable_ats
 #undef of_property_read_u32
 #undef to_pci_dev
+#undef pci_physfn
 #undef class_rcu_t
 #undef class_rcu_constructor
 #undef class_rcu_destructor

@@ -914,6 +914,44 @@ static void pci_disconnected_is_left_alone(struct kunit *test)
 	device_release_driver(&pci->pdev->dev);
 }
 
+/* Test that, while a removal holds the lock, no function is touched in the noirq phase. */
+static void pci_removed_meanwhile(struct kunit *test)
+{
+	struct vpci *pci = test->priv;
+
+	KUNIT_ASSERT_EQ(test, vpci_down(pci), 0);
+	device_lock(&pci->pdev->dev);
+	KUNIT_EXPECT_EQ(test, vpci_down_noirq(pci), -EBUSY);
+	device_unlock(&pci->pdev->dev);
+	vpci_switch_irqs(pci, enable_irq);
+
+	KUNIT_ASSERT_EQ(test, vpci_down_noirq(pci), 0);
+	record_take(test, &pci->record);
+	device_lock(&pci->pdev->dev);
+	KUNIT_EXPECT_EQ(test, vpci_up_noirq(pci), 0);
+	device_unlock(&pci->pdev->dev);
+	KUNIT_EXPECT_STREQ(test, record_take(test, &pci->record), "");
+	KUNIT_EXPECT_EQ(test, vpci_up(pci), 0);
+	vpci_expect_works(test);
+}
+
+/* Test that the lock is free again, and that one that a removal has left is no error. */
+static void pci_removed_before(struct kunit *test)
+{
+	struct vpci *pci = test->priv;
+	void *data = pci_get_drvdata(pci->pdev);
+
+	KUNIT_ASSERT_EQ(test, vpci_down(pci), 0);
+	pci_set_drvdata(pci->pdev, NULL);
+	KUNIT_EXPECT_EQ(test, vpci_down_noirq(pci), 0);
+	KUNIT_EXPECT_EQ(test, vpci_up_noirq(pci), 0);
+	pci_set_drvdata(pci->pdev, data);
+	KUNIT_ASSERT_TRUE(test, device_trylock(&pci->pdev->dev));
+	device_unlock(&pci->pdev->dev);
+	KUNIT_EXPECT_EQ(test, vpci_up(pci), 0);
+	vpci_expect_works(test);
+}
+
 /* Test that one that is there is waited for, even if its status is all ones. */
 static void pci_all_ones_is_awaited(struct kunit *test)
 {
@@ -1164,6 +1202,8 @@ static struct kunit_case pci_cases[] = {
 	KUNIT_CASE_PARAM(pci_gone_then_unbind, vpci_device_gen_params),
 	KUNIT_CASE_PARAM(pci_gone_asleep_then_removal, vpci_device_gen_params),
 	KUNIT_CASE_PARAM(pci_disconnected_is_left_alone, vpci_device_gen_params),
+	KUNIT_CASE_PARAM(pci_removed_meanwhile, vpci_device_gen_params),
+	KUNIT_CASE_PARAM(pci_removed_before, vpci_device_gen_params),
 	KUNIT_CASE_PARAM(pci_all_ones_is_awaited, vpci_modern_gen_params),
 	VPCI_CASE_SLOW(pci_normal_reset_is_awaited, vpci_modern_gen_params),
 	VPCI_CASE_SLOW(pci_reset_after_noirq_is_awaited, vpci_modern_gen_params),

@@ -869,6 +869,14 @@ static struct arm_smmu_master *hw_plug_ats(struct kunit *test, pci_power_t state
 	return master;
 }
 
+/* As a virtual function, whose physical one is in this state */
+static void hw_be_virtual(struct kunit *test, pci_power_t state)
+{
+	hw_physfn = kunit_kzalloc(test, sizeof(*hw_physfn), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, hw_physfn);
+	hw_physfn->current_state = state;
+}
+
 static bool hw_ats(void)
 {
 	return hw_pci->ats_enabled;
@@ -907,6 +915,23 @@ static void smmu_atc(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_resume_early(), 0);
 	KUNIT_EXPECT_EQ(test, hw.atc, param->stale);
 	KUNIT_EXPECT_EQ(test, hw_ats(), param->enabled);
+	KUNIT_EXPECT_EQ(test, hw.ats_again, 0);
+	master->ats_enabled = false;
+}
+
+/* Test that a virtual function is not spoken to while its physical one is in D3. */
+static void smmu_atc_of_virtual(struct kunit *test)
+{
+	struct arm_smmu_master *master = hw_plug_ats(test, PCI_D0);
+
+	hw_be_virtual(test, PCI_D3hot);
+	KUNIT_EXPECT_EQ(test, hw_suspend_late(), 0);
+	KUNIT_EXPECT_TRUE(test, hw_ats());
+	KUNIT_EXPECT_TRUE(test, hw.atc);
+	hw_cycle(test);
+	hw_physfn->current_state = PCI_D0;
+	KUNIT_EXPECT_EQ(test, hw_resume_early(), 0);
+	KUNIT_EXPECT_FALSE(test, hw.atc);
 	KUNIT_EXPECT_EQ(test, hw.ats_again, 0);
 	master->ats_enabled = false;
 }
@@ -995,6 +1020,7 @@ static void smmu_exit(struct kunit *test)
 	if (hw_master)
 		hw_unplug();
 	hw_pci = NULL;
+	hw_physfn = NULL;
 	hw_exit(test);
 }
 
@@ -1037,6 +1063,7 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(smmu_link),
 	KUNIT_CASE(smmu_unplugged),
 	KUNIT_CASE_PARAM(smmu_atc, atc_gen_params),
+	KUNIT_CASE(smmu_atc_of_virtual),
 	KUNIT_CASE(smmu_atc_is_lost),
 	KUNIT_CASE(smmu_atc_of_blocked),
 	{ }
