@@ -11,6 +11,7 @@
 #ifndef _FAKE_SMMU_H
 #define _FAKE_SMMU_H
 
+#include <linux/acpi_iort.h>
 #include <linux/delay.h>
 #include <linux/io-pgtable.h>
 #include <linux/iopoll.h>
@@ -19,6 +20,7 @@
 #include <linux/of.h>
 #include <linux/pci-ats.h>
 #include <linux/platform_device.h>
+#include <linux/suspend.h>
 
 #include "record.h"
 #include "sleep.h"
@@ -94,6 +96,18 @@ DEFINE_LOCK_GUARD_0(hw_rcu, hw_read_lock(), hw_read_unlock())
 static struct pci_dev *hw_pci;
 static struct pci_dev *hw_physfn;
 
+/* What firmware has reserved, for nobody who has a stream */
+static struct iommu_iort_rmr_data hw_rmr;
+static bool hw_has_rmr;
+
+static inline void hw_get_rmrs(struct fwnode_handle *fwnode, struct list_head *head)
+{
+	if (hw_has_rmr)
+		list_add(&hw_rmr.rr.list, head);
+}
+
+static suspend_state_t hw_sleep_state;
+
 static inline int hw_set_ats(struct pci_dev *pdev, bool on);
 
 #define pci_enable_ats(pdev, stu)	({ (void)(stu); hw_set_ats(pdev, true); })
@@ -112,6 +126,9 @@ static inline int hw_set_ats(struct pci_dev *pdev, bool on);
 #undef udelay
 #define udelay(us)	hw_udelay(us)
 #define ktime_get()	hw_now()
+#define iort_get_rmr_sids(fwnode, head)	hw_get_rmrs(fwnode, head)
+#undef pm_suspend_target_state
+#define pm_suspend_target_state	hw_sleep_state
 #undef module_driver
 #define module_driver(drv, ...)
 

@@ -483,6 +483,16 @@ static void smmu_no_room_in_rollback(struct kunit *test)
 	smmu_no_room_ever(test);
 }
 
+/* Test that an answer does not wait for room there. */
+static void smmu_no_room_for_answer(struct kunit *test)
+{
+	hw_ask_for_page(test);
+	hw.stuck = true;
+	hw_leave_no_room();
+	KUNIT_EXPECT_EQ(test, hw_suspend(), -ETIMEDOUT);
+	KUNIT_EXPECT_STREQ(test, hw_transaction(), "aborted");
+}
+
 /* Whether it still translates when commands are dropped */
 static bool hw_drops_in_use;
 
@@ -1007,6 +1017,76 @@ static void smmu_implementation(struct kunit *test)
 	master->ats_enabled = false;
 }
 
+/* Test that it is even if it has lost its power. */
+static void smmu_implementation_loses_power(struct kunit *test)
+{
+	static struct hw before;
+
+	hw_smmu()->impl_ops = &hw_impl_ops;
+	KUNIT_EXPECT_EQ(test, hw_suspend(), 0);
+	hw_lose_power();
+	before = hw;
+	KUNIT_EXPECT_EQ(test, hw_resume(), 0);
+	KUNIT_EXPECT_FALSE(test, memcmp(&hw, &before, sizeof(hw)));
+	hw_smmu()->impl_ops = NULL;
+}
+
+/* An SMMU with memory that firmware has reserved, in suspend to idle */
+static void hw_reserve(struct kunit *test)
+{
+	hw_exit(test);
+	hw_has_rmr = true;
+	hw_init(test, 0);
+	hw_sleep_state = PM_SUSPEND_TO_IDLE;
+}
+
+/* Test that what firmware reserves is in use in suspend to idle. */
+static void smmu_rmr_is_left_on(struct kunit *test)
+{
+	static struct hw before;
+
+	hw_reserve(test);
+	before = hw;
+	KUNIT_EXPECT_EQ(test, hw_suspend(), 0);
+	KUNIT_EXPECT_EQ(test, hw_resume(), 0);
+	KUNIT_EXPECT_FALSE(test, memcmp(&hw, &before, sizeof(hw)));
+	hw_expect_alive(test);
+}
+
+static bool hw_drops;
+
+static void hw_see_drops(void)
+{
+	hw_drops = hw_smmu()->suspended;
+}
+
+/* Test that, if it lost its power there, it is set up as any other. */
+static void smmu_rmr_loses_power(struct kunit *test)
+{
+	hw_reserve(test);
+	KUNIT_EXPECT_EQ(test, hw_suspend(), 0);
+	hw_lose_power();
+	hw_drops = false;
+	hw_grace_period = hw_see_drops;
+	hw_up(test);
+	KUNIT_EXPECT_TRUE(test, hw_drops);
+}
+
+/* Test that in any other sleep it is suspended. */
+static void smmu_rmr_sleeps(struct kunit *test)
+{
+	hw_reserve(test);
+	hw_sleep_state = PM_SUSPEND_MEM;
+	hw_cycle(test);
+}
+
+/* Test that one without such memory is suspended in suspend to idle, too. */
+static void smmu_idle(struct kunit *test)
+{
+	hw_sleep_state = PM_SUSPEND_TO_IDLE;
+	hw_cycle(test);
+}
+
 static int smmu_init(struct kunit *test)
 {
 	hw_init(test, 0);
@@ -1021,6 +1101,8 @@ static void smmu_exit(struct kunit *test)
 		hw_unplug();
 	hw_pci = NULL;
 	hw_physfn = NULL;
+	hw_has_rmr = false;
+	hw_sleep_state = PM_SUSPEND_ON;
 	hw_exit(test);
 }
 
@@ -1046,6 +1128,7 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(smmu_no_room),
 	KUNIT_CASE(smmu_no_room_ever),
 	KUNIT_CASE(smmu_no_room_in_rollback),
+	KUNIT_CASE(smmu_no_room_for_answer),
 	KUNIT_CASE(smmu_event_storm),
 	KUNIT_CASE(smmu_stops_translating_first),
 	KUNIT_CASE(smmu_commands_begun),
@@ -1060,6 +1143,11 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE_PARAM(smmu_is_another, id_gen_params),
 	KUNIT_CASE(smmu_is_the_same),
 	KUNIT_CASE(smmu_implementation),
+	KUNIT_CASE(smmu_implementation_loses_power),
+	KUNIT_CASE(smmu_rmr_is_left_on),
+	KUNIT_CASE(smmu_rmr_loses_power),
+	KUNIT_CASE(smmu_rmr_sleeps),
+	KUNIT_CASE(smmu_idle),
 	KUNIT_CASE(smmu_link),
 	KUNIT_CASE(smmu_unplugged),
 	KUNIT_CASE_PARAM(smmu_atc, atc_gen_params),
