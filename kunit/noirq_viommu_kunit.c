@@ -1211,16 +1211,21 @@ static void noirq_rebound_keeps_domains(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hw_translate(1, 0), SZ_1M);
 }
 
-/* Test that one which is refused then is not left there, either. */
-static void noirq_refused_keeps_domains(struct kunit *test)
+/* It was given up as a page was to be unmapped, which it keeps over a reset, and works again. */
+static void hw_give_up_mapped(struct kunit *test)
 {
 	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
 
 	hw.keeps_domains = true;
 	hw.mute = true;
 	KUNIT_EXPECT_EQ(test, hw_unmap_page(domain, 1), SZ_4K);
-
 	hw_heal();
+}
+
+/* Test that one which is refused then is not left there, either. */
+static void noirq_refused_keeps_domains(struct kunit *test)
+{
+	hw_give_up_mapped(test);
 	fake_at(hw.fake, "attach", hw_refuse);
 	hw_cycle(test);
 	KUNIT_EXPECT_EQ(test, hw_translate(1, 0), U64_MAX);
@@ -1669,13 +1674,7 @@ static void noirq_is_another(struct kunit *test)
 /* Test that it is remembered over such a one what the old one was not told. */
 static void noirq_another_keeps_domains(struct kunit *test)
 {
-	struct iommu_domain *domain = hw_plug_mapped(test, 1, 2);
-
-	hw.keeps_domains = true;
-	hw.mute = true;
-	KUNIT_EXPECT_EQ(test, hw_unmap_page(domain, 1), SZ_4K);
-
-	hw_heal();
+	hw_give_up_mapped(test);
 	hw_down(test);
 	hw.config.page_size_mask ^= cpu_to_le64(SZ_64K);
 	KUNIT_EXPECT_EQ(test, hw_up_noirq(), -ENODEV);
