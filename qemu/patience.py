@@ -25,29 +25,29 @@ class Patience:
 
     def __init__(self, limit):
         self.limit = limit
-        self.time = time.monotonic()
-        self.waits = {}
-        self.wall = self.starved = 0.0      # seconds, of all
-        self.still = self.stood = 0.0       # since the last progress: those that count, and all
+        self.start = self.progress = self.now = time.monotonic(), {}
 
     def exhausted(self, pid, progress):
         """Look at the process; return whether it is to be given up."""
-        before, self.time = self.time, time.monotonic()
-        old, self.waits = self.waits, waited(pid)
-        wall = self.time - before
-        # Of its threads the one that waited most: all of them together wait for longer than that.
-        lost = min(wall, max((wait - old.get(path, 0) for path, wait in self.waits.items()),
-                             default=0))
-        self.wall += wall
-        self.starved += lost
+        # What a thread that has ended has waited is kept.
+        self.now = time.monotonic(), self.now[1] | waited(pid)
         if progress:
-            self.still = self.stood = 0.0
-        else:
-            self.still += wall - lost
-            self.stood += wall
-        return self.still >= self.limit or self.stood >= MOST * self.limit
+            self.progress = self.now
+        stood, lost = self.since(self.progress)
+        return stood - lost >= self.limit or stood >= MOST * self.limit
+
+    def since(self, then):
+        """Return how many seconds have passed, and how many of them the process waited.
+
+        Of its threads the one that waited most counts: all of them together wait for longer
+        than that. The kernel tells of a wait when it is over, which may be many looks later.
+        """
+        passed = self.now[0] - then[0]
+        waits = (wait - then[1].get(path, 0) for path, wait in self.now[1].items())
+        return passed, min(passed, max(waits, default=0))
 
     @property
     def share(self):
         """Return which part of its time the process waited."""
-        return self.starved / self.wall if self.wall else 0.0
+        passed, lost = self.since(self.start)
+        return lost / passed if passed else 0.0

@@ -64,15 +64,26 @@ class PatienceTest(unittest.TestCase):
         passed, _ = self.give_up(self.start(SPIN), 3 * LIMIT, progress=True)
         self.assertIsNone(passed)
 
+    def simulate(self, waited):
+        """Return give_up() of threads that have waited for waited(seconds passed)."""
+        ticks = (number / 1000 for number in itertools.count())
+        clock = mock.patch("time.monotonic", lambda: next(ticks))
+        waits = mock.patch("patience.waited", lambda _: waited(next(ticks)))
+        with clock, waits, mock.patch("time.sleep"):
+            return self.give_up(os.getpid())
+
     def test_threads(self):
         """Of threads that wait at the same time, one counts."""
-        ticks = itertools.count()
-        clock = mock.patch("time.monotonic", lambda: next(ticks) / 1000)
-        waits = mock.patch("patience.waited", lambda _: dict.fromkeys("abc", next(ticks) / 3000))
-        with clock, waits, mock.patch("time.sleep"):
-            passed, patience = self.give_up(os.getpid())
+        passed, patience = self.simulate(lambda now: dict.fromkeys("abc", now / 3))
         self.assertLess(passed, 2 * LIMIT)
         self.assertLess(patience.share, 1 / 2)
+
+    def test_late(self):
+        """What the kernel tells late counts, too, and what a thread waited that has ended."""
+        passed, patience = self.simulate(
+            lambda now: {"a": int(10 * now) / 10} if now < 2 * LIMIT else {})
+        self.assertGreater(passed, 2 * LIMIT)
+        self.assertGreater(patience.share, STARVED)
 
     def test_starves(self):
         """One that gets no processor is given up late, but is."""
